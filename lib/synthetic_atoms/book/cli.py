@@ -1,0 +1,170 @@
+"""The command ``synthetic-atoms``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from synthetic_atoms.book import parameters, profiles, project
+from synthetic_atoms.errors import ParameterError, SyntheticAtomsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Synthetic Atoms: run the book's chapters again, with other parameters, and build the book.",
+)
+
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", envvar="PROFILE", help="Set of parameters: a file in notebooks/profiles, without .yaml."),
+]
+
+
+@app.command()
+def book(
+    profile: ProfileOption = profiles.PUBLISHED_PROFILE,
+    compute: Annotated[
+        bool, typer.Option("--compute", help="Compute results that the store lacks; this can take hours.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters even if nothing has changed.")] = False,
+) -> None:
+    """Execute every chapter and render the book into _build/book/html."""
+    from synthetic_atoms.book.build import build
+
+    typer.echo(build(profile, compute=compute, fresh=fresh))
+
+
+def _absolute_dataset(values: dict[str, Any]) -> dict[str, Any]:
+    """The dataset's path as seen from here, since the notebook runs in another folder."""
+    dataset = values.get("dataset")
+    if not isinstance(dataset, str) or dataset in ("embedded", "paper", ""):
+        return values
+    kind, _, path = dataset.rpartition("paper:") if dataset.startswith("paper:") else ("", "", dataset)
+    prefix = "paper:" if dataset.startswith("paper:") else kind
+    found = Path(path).expanduser().resolve()
+    if not found.exists():
+        raise ParameterError(f"Expected 'dataset' to be embedded, paper or a path that exists, found {path}.")
+    return values | {"dataset": f"{prefix}{found}"}
+
+
+def run_folder(chapter: str, values: parameters.Common) -> Path:
+    """Folder of a run that was given no name: the same parameters have the same one."""
+    text = values.model_dump_json(exclude={"profile"})
+    return Path("runs") / f"{chapter}-{values.profile}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="Chapter: " + ", ".join(parameters.CHAPTERS))],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter, its value in YAML; repeatable."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--parameters-file", "-f", help="YAML file with parameters by name; -p goes first.")
+    ] = None,
+    profile: ProfileOption = profiles.PUBLISHED_PROFILE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the results; default: runs/CHAPTER-PROFILE-HASH.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+) -> None:
+    """Execute one chapter into a folder: notebook, figures, tables, log and provenance.json."""
+    from synthetic_atoms.book.execute import execute
+
+    values = profiles.parameters_file(file) if file is not None else {}
+    values |= profiles.parse_assignments(assignments or [])
+    chosen = profiles.resolve(chapter, profile, _absolute_dataset(values))
+    folder = (output or run_folder(chapter, chosen)).resolve()
+    typer.echo(execute(chapter, chosen, folder, overwrite=overwrite).notebook)
+
+
+@app.command("parameters")
+def show_parameters(
+    chapter: Annotated[str, typer.Argument(help="Chapter: " + ", ".join(parameters.CHAPTERS))],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List a chapter's parameters: name, type, default, allowed values, meaning."""
+    rows = parameters.table(chapter)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=chapter, title_justify="left", show_lines=True)
+    for column in rows[0]:
+        shown.add_column(column, overflow="fold", no_wrap=column == "name")
+    for row in rows:
+        shown.add_row(*row.values())
+    Console().print(shown)
+
+
+@app.command()
+def pair(
+    write: Annotated[
+        bool, typer.Option("--write/--check", help="Make each .ipynb from its .py, or only compare them.")
+    ] = False,
+) -> None:
+    """Compare the two forms of every notebook (.py and .ipynb), or make the .ipynb from the .py."""
+    from synthetic_atoms.book import pairing
+
+    if write:
+        for path in pairing.write():
+            typer.echo(f"wrote {path}")
+    else:
+        pairing.check()
+        typer.echo(f"{len(pairing.names())} pairs agree")
+
+
+@app.command()
+def generate() -> None:
+    """Make the embedded data anew: trajectories, quantum-mechanical energies, teacher, labels."""
+    from synthetic_atoms.synthesis import pipeline
+
+    pipeline.generate()
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has and lacks; fails if the book cannot be built here."""
+    from synthetic_atoms.book.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.fine else 'MISSING' if finding.needed else 'absent '} {finding.text}")
+    missing = [finding.name for finding in findings if finding.needed and not finding.fine]
+    if missing:
+        raise project.BookError(
+            f"Expected this machine to have all that the book needs, found no {', '.join(missing)}."
+        )
+
+
+def main() -> None:
+    """Entry point: an expected failure is one sentence and status 2, a defect in a notebook its traceback and 1."""
+    try:
+        status = app(standalone_mode=False)
+    except SyntheticAtomsError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        from synthetic_atoms.book.execute import NotebookDefect
+
+        if not isinstance(error, NotebookDefect):
+            raise
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,28 @@
+"""Fingerprints of atomic environments: SOAP power spectra, their cache on disk, coordination numbers."""
+
+from __future__ import annotations
+
+from synthetic_atoms.descriptors.coordination import coordination_numbers
+from synthetic_atoms.descriptors.features import features
+from synthetic_atoms.descriptors.settings import (
+    SOAP_SETTINGS,
+    SoapSettings,
+    Weighting,
+    candidate_settings,
+    settings_table,
+    soap_settings,
+)
+from synthetic_atoms.descriptors.spectrum import average_similarity, power_spectrum
+
+__all__ = [
+    "SOAP_SETTINGS",
+    "SoapSettings",
+    "Weighting",
+    "average_similarity",
+    "candidate_settings",
+    "coordination_numbers",
+    "features",
+    "power_spectrum",
+    "settings_table",
+    "soap_settings",
+]

@@ -1,0 +1,21 @@
+"""Errors that end a run in one sentence."""
+
+
+class SyntheticAtomsError(Exception):
+    """An expected failure: bad input, a missing or damaged file, a wrong parameter.
+
+    The message is one sentence that says what was expected and what was found. The command line prints it and
+    exits with status 2; a traceback is shown for any other exception, because that would be a defect.
+    """
+
+
+class DataError(SyntheticAtomsError):
+    """A data file is missing, truncated, or of the wrong shape, type or content."""
+
+
+class ParameterError(SyntheticAtomsError):
+    """A parameter is unknown, of the wrong type, or out of its allowed range."""
+
+
+class MissingDependencyError(SyntheticAtomsError):
+    """An optional package (or a program that it brings) is needed and not installed."""

@@ -1,0 +1,277 @@
+"""Learning curves: test error against the number of training environments (Fig. 3)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from synthetic_atoms.datasets import LocalEnergies, load_local_energies
+from synthetic_atoms.descriptors import coordination_numbers, features
+from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.paths import data_directory
+from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
+from synthetic_atoms.models.sparse_gpr import SparseGPR
+from synthetic_atoms.scheduling import run_units
+from synthetic_atoms.splits import Split, splits_by_trajectory
+
+COORDINATIONS = {"sp": 2, "sp2": 3, "sp3": 4}
+"""Names that the paper gives to coordination numbers."""
+
+MAX_TRAIN_SAMPLE = 10_000
+"""Training errors are taken on at most this many of the training environments."""
+
+ASKED = (
+    "dataset", "dataset_fingerprint", "model", "soap", "n_train", "n_folds", "fold", "seed", "max_test",
+    "hyperparameters",
+)  # fmt: skip
+FOUND = (
+    "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_validation_meV",
+    "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV", "n_test", "fit_s", "predict_s", "machine", "versions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Which environments an experiment uses: the arguments of :func:`synthetic_atoms.datasets.load_local_energies`."""
+
+    name: str = "embedded"
+    n_trajectories: int | None = None
+    frames_per_trajectory: int | None = None
+    energy_column: str | None = None
+
+    def load(self) -> LocalEnergies:
+        """The data; kept in memory, so that many fits in one process read them once."""
+        return _load(self)
+
+
+@lru_cache(maxsize=1)
+def _load(dataset: Dataset) -> LocalEnergies:
+    return load_local_energies(
+        dataset.name,
+        n_trajectories=dataset.n_trajectories,
+        frames_per_trajectory=dataset.frames_per_trajectory,
+        energy_column=dataset.energy_column,
+    )
+
+
+@lru_cache(maxsize=1)
+def _coordination(dataset: Dataset) -> Int[np.ndarray, " environments"]:
+    return coordination_numbers(dataset.load())
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A grid of fits: every model at every training-set size in every fold.
+
+    Attributes
+    ----------
+    dataset
+        The environments.
+    models
+        ``"GPR"`` and ``"NN"``.
+    sizes
+        Numbers of training environments.
+    n_folds, seed
+        Cross-validation by trajectory, and the seed of folds, samples and networks.
+    soap
+        Name of the descriptor's setting.
+    max_test
+        At most this many test environments per fold, drawn at random (all by default).
+    hyperparameters
+        Settings of each model that differ from its defaults.
+    """
+
+    dataset: Dataset = field(default_factory=Dataset)
+    models: tuple[str, ...] = ("GPR", "NN")
+    sizes: tuple[int, ...] = (100, 310, 1000, 3100, 10000)
+    n_folds: int = 5
+    seed: int = 0
+    soap: str = "tuned"
+    max_test: int | None = None
+    hyperparameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def settings(self, model: str, n_train: int) -> dict[str, object]:
+        """Every hyperparameter of one model at one size."""
+        given = dict(self.hyperparameters.get(model, {}))
+        if model == "GPR":
+            own = SparseGPR().get_params()
+            own.pop("chunk_size")  # decides memory and speed, not the result
+            return {**own, **given}
+        if model == "NN":
+            return {**default_hyperparameters(n_train), **given}
+        raise ParameterError(f"Expected a model among GPR and NN, found '{model}'.")
+
+    def requests(self) -> pd.DataFrame:
+        """One row per fit, with the columns :data:`ASKED`."""
+        data = self.dataset.load()
+        rows = [
+            {
+                "dataset": data.name,
+                "dataset_fingerprint": data.fingerprint[:12],
+                "model": model,
+                "soap": self.soap,
+                "n_train": n_train,
+                "n_folds": self.n_folds,
+                "fold": fold,
+                "seed": self.seed,
+                "max_test": self.max_test or 0,
+                "hyperparameters": json.dumps(self.settings(model, n_train), sort_keys=True),
+            }
+            for model in self.models
+            for n_train in self.sizes
+            for fold in range(self.n_folds)
+        ]
+        return pd.DataFrame(rows, columns=list(ASKED))
+
+
+def store() -> RecordStore:
+    """The stored records of learning curves."""
+    return RecordStore(data_directory() / "records" / "learning_curves.csv", ASKED, FOUND)
+
+
+def scores(
+    predicted_eV: Float[np.ndarray, " environments"],
+    true_eV: Float[np.ndarray, " environments"],
+    coordination: Int[np.ndarray, " environments"],
+) -> dict[str, float]:
+    """Mean absolute and root mean square errors in meV, and the former by coordination number (NaN where none is)."""
+    error = 1000 * (np.asarray(predicted_eV, dtype=float) - true_eV)
+    found = {
+        "mae_test_meV": float(np.abs(error).mean()),
+        "rmse_test_meV": float(np.sqrt((error**2).mean())),
+    }
+    for name, number in COORDINATIONS.items():
+        chosen = np.abs(error[coordination == number])
+        found[f"mae_{name}_meV"] = float(chosen.mean()) if len(chosen) else float("nan")
+    return found
+
+
+def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator[dict[str, object]]:
+    """Fit one model at some sizes in one fold; what came out of each."""
+    data = curve.dataset.load()
+    split: Split = splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test)[fold]
+    x_test = features(data, curve.soap, rows=split.test, workers=0)
+    y_test = data.local_energy_eV[split.test]
+    coordination = _coordination(curve.dataset)[split.test]
+    train = split.sample(max(sizes))
+    x_train, y_train = features(data, curve.soap, rows=train, workers=0), data.local_energy_eV[train]
+    for n_train in sizes:
+        settings = curve.settings(model, n_train)
+        start = time.perf_counter()
+        if model == "GPR":
+            fitted = SparseGPR(**settings).fit(x_train[:n_train], y_train[:n_train])
+            validation = float("nan")
+        else:
+            fitted = NeuralNetwork(**settings, seed=curve.seed + fold).fit(x_train[:n_train], y_train[:n_train])
+            validation = 1000 * fitted.validation_mae_
+        middle = time.perf_counter()
+        predicted = fitted.predict(x_test)
+        end = time.perf_counter()
+        sample = min(n_train, MAX_TRAIN_SAMPLE)
+        train_error = 1000 * (fitted.predict(x_train[:sample]) - y_train[:sample])
+        yield {
+            **scores(predicted, y_test, coordination),
+            "mae_train_meV": float(np.abs(train_error).mean()),
+            "rmse_train_meV": float(np.sqrt((train_error**2).mean())),
+            "mae_validation_meV": validation,
+            "n_test": len(y_test),
+            "fit_s": middle - start,
+            "predict_s": end - middle,
+            "machine": machine(),
+            "versions": versions(),
+        }
+
+
+def run_group(item: tuple[Curve, str, int, tuple[int, ...]]) -> list[dict[str, object]]:
+    """Complete records of one model in one fold at some sizes."""
+    curve, model, fold, sizes = item
+    asked = curve.requests()
+    asked = asked[(asked["model"] == model) & (asked["fold"] == fold)].set_index("n_train", drop=False)
+    return [
+        {**asked.loc[n_train].to_dict(), **found}
+        for n_train, found in zip(sizes, _fits(curve, model, fold, sizes), strict=True)
+    ]
+
+
+def learning_curves(
+    curve: Curve,
+    *,
+    use_store: bool = True,
+    compute: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> pd.DataFrame:
+    """The records of a grid: read from the store, computed where that is asked for.
+
+    Parameters
+    ----------
+    curve
+        The grid.
+    use_store
+        Read stored records, and store new ones; without it everything is computed and nothing is kept.
+    compute
+        Compute what the store lacks; without it a missing record is a row of NaN.
+    workers, scheduler
+        Local processes (0: this one), or the address of a Dask scheduler.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per fit, with the columns :data:`ASKED` and :data:`FOUND`, in the grid's order.
+    """
+    requests = curve.requests()
+    if use_store:
+        records = store().select(requests)
+        missing = records[records["mae_test_meV"].isna()]
+        if not compute or missing.empty:
+            return records
+    else:
+        missing = requests
+    groups = [
+        (curve, model, fold, tuple(sorted(group["n_train"])))
+        for (model, fold), group in missing.groupby(["model", "fold"], sort=False)
+    ]
+    data = curve.dataset.load()
+    features(data, curve.soap, rows=np.arange(0), workers=workers)  # nothing yet: checks the setting before any fit
+    done, failures = run_units(run_group, groups, workers=workers, scheduler=scheduler, description="fits")
+    rows = [row for group in done for row in group]
+    if use_store:
+        store().add(rows)
+    if failures:
+        raise failures[0]
+    if use_store:
+        return store().select(requests)
+    return requests.merge(pd.DataFrame(rows), on=list(ASKED), how="left", validate="one_to_one")
+
+
+def summary(records: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over the folds for each model and size.
+
+    The standard deviation describes how much folds differ; it is not a standard error, because folds share training
+    data.
+    """
+    columns = [name for name in FOUND if name.startswith(("mae_", "rmse_")) or name in ("fit_s", "predict_s")]
+    groups = records.groupby(["model", "n_train"])
+    table = groups[columns].mean()
+    table.insert(1, "mae_test_std_meV", groups["mae_test_meV"].std(ddof=1))
+    table["folds"] = groups["mae_test_meV"].count()
+    return table.reset_index()
+
+
+def loglog_slope(n_train: Sequence[float], mae_meV: Sequence[float]) -> float:
+    """Least-squares slope of log(error) against log(N); NaN for fewer than two points."""
+    x, y = np.log(np.asarray(n_train, dtype=float)), np.log(np.asarray(mae_meV, dtype=float))
+    return float(np.polyfit(x, y, 1)[0]) if len(x) > 1 else float("nan")
+
+
+def describe(curve: Curve) -> dict[str, object]:
+    """The grid as plain values, for provenance."""
+    return {**asdict(curve), "hyperparameters": {k: dict(v) for k, v in curve.hyperparameters.items()}}

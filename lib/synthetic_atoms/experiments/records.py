@@ -1,0 +1,124 @@
+"""The store of results: one row per fit in a tidy CSV file that diffs and cites well."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from synthetic_atoms.errors import DataError
+from synthetic_atoms.files import atomic_write
+
+_FLOAT_FORMAT = "%.6g"
+
+
+class RecordStore:
+    """Rows of a CSV file, each identified by what was asked.
+
+    Parameters
+    ----------
+    path
+        The file; it need not exist yet.
+    asked
+        Columns that say what was asked (model, N, fold, seed, ...): no two rows agree in all of them.
+    found
+        Columns that say what came out.
+
+    Raises
+    ------
+    DataError
+        On reading, if the file is damaged, lacks a column, or holds the same request twice.
+    """
+
+    def __init__(self, path: Path, asked: Sequence[str], found: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.asked = list(asked)
+        self.found = list(found)
+
+    def __repr__(self) -> str:
+        return f"RecordStore({self.path.name}, {len(self.read())} records)"
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns in the order in which they are written."""
+        return self.asked + self.found
+
+    def read(self) -> pd.DataFrame:
+        """All records, one row each."""
+        if not self.path.exists():
+            return pd.DataFrame(columns=self.columns)
+        try:
+            frame = pd.read_csv(self.path, keep_default_na=True, na_values=[""], encoding="utf-8")
+        except (ValueError, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"Expected a table of records in {self.path}, found a damaged one ({reason}).") from error
+        if list(frame.columns) != self.columns:
+            raise DataError(
+                f"Expected the columns {', '.join(self.columns)} in {self.path}, found {', '.join(map(str, frame))}."
+            )
+        twice = frame[frame.duplicated(self.asked)]
+        if len(twice):
+            raise DataError(f"Expected each request once in {self.path}, found row {twice.index[0] + 2} a second time.")
+        return frame
+
+    def select(self, requests: pd.DataFrame) -> pd.DataFrame:
+        """The stored rows that answer some requests, and NaN where none does; one row per request, in order."""
+        stored = self.read()
+        return requests[self.asked].astype(object).merge(
+            stored.astype({name: object for name in self.asked}), on=self.asked, how="left", validate="one_to_one"
+        ).infer_objects()  # fmt: skip
+
+    def add(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add records, or replace those that answer the same request; whole or not at all.
+
+        Raises
+        ------
+        DataError
+            If a row lacks a column or has one too many, or the file cannot be written.
+        """
+        rows = list(rows)
+        for row in rows:
+            if set(row) != set(self.columns):
+                odd = sorted(set(row) ^ set(self.columns))
+                raise DataError(f"Expected a record with the columns of {self.path.name}, found a difference in {odd}.")
+        if not rows:
+            return
+        with self._locked():
+            frame = pd.concat([self.read().astype(object), pd.DataFrame(rows)[self.columns].astype(object)])
+            frame = frame.drop_duplicates(self.asked, keep="last").infer_objects().sort_values(self.asked)
+            with atomic_write(self.path, "w") as stream:
+                frame.to_csv(stream, index=False, float_format=_FLOAT_FORMAT, lineterminator="\n")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, also among processes: the rows of both are kept."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY)  # the folder itself is the lock: nothing is left behind
+        except OSError as error:
+            raise DataError(f"Could not write {self.path}: expected a writable folder, found: {error}.") from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+@cache
+def machine() -> str:
+    """Kind of processor and operating system, short."""
+    return f"{platform.machine()} {platform.system()}"
+
+
+@cache
+def versions() -> str:
+    """Versions of the packages that decide a fit's numbers."""
+    names = ("numpy", "scipy", "torch", "dscribe", "synthetic-atoms")
+    return " ".join(f"{name}={version(name)}" for name in names)

@@ -1,0 +1,123 @@
+"""Figures of the learning curves (Fig. 3)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from synthetic_atoms.figures.style import (
+    COORDINATION_COLOURS,
+    COORDINATION_LABELS,
+    COORDINATION_LINES,
+    MODEL_COLOURS,
+    MODEL_MARKERS,
+    new_figure,
+    style,
+)
+
+ERROR_TICKS_meV = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
+
+
+def _log_axes(axes, ylabel: str | None = "Test MAE (meV)") -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in ERROR_TICKS_meV if low <= tick <= high]
+    axes.set_yticks(ticks)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Number of training environments, N")
+    if ylabel:
+        axes.set_ylabel(ylabel)
+    axes.grid(which="major", color="0.9", lw=0.8)
+    axes.set_axisbelow(True)
+
+
+def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Test error against training-set size: ours with the spread over folds, the published curves beside (Fig. 3).
+
+    Parameters
+    ----------
+    summary
+        ``model``, ``n_train``, ``mae_test_meV``, ``mae_test_std_meV`` (NaN: a fit is missing, drawn as a gap).
+    published
+        ``model``, ``n_train``, ``mae_test_meV``, on other data: only shapes and ratios compare.
+    """
+    with style():
+        figure = new_figure(4.4)
+        axes = figure.subplots()
+        for name, part in summary.groupby("model", sort=False):
+            axes.errorbar(
+                part["n_train"],
+                part["mae_test_meV"],
+                yerr=part["mae_test_std_meV"],
+                color=MODEL_COLOURS[name],
+                marker=MODEL_MARKERS[name],
+                capsize=2.5,
+                label=name,
+            )
+            theirs = published[published["model"] == name]
+            axes.plot(
+                theirs["n_train"],
+                theirs["mae_test_meV"],
+                color=MODEL_COLOURS[name],
+                marker=MODEL_MARKERS[name],
+                markerfacecolor="white",
+                linestyle=(0, (4, 2)),
+                lw=1.2,
+                alpha=0.75,
+            )
+        _log_axes(axes)
+        ours = [
+            Line2D([], [], color=MODEL_COLOURS[name], marker=MODEL_MARKERS[name], label=f"{name}, this book's data")
+            for name in summary["model"].unique()
+        ]
+        paper = Line2D(
+            [], [], color="0.35", marker="o", markerfacecolor="white", linestyle=(0, (4, 2)), lw=1.2,
+            label="published (same colours), the authors' data",
+        )  # fmt: skip
+        axes.legend(handles=[*ours, paper])
+        return figure
+
+
+def by_coordination(summary: pd.DataFrame) -> Figure:
+    """Test error of each model against training-set size, by coordination number."""
+    models = list(summary["model"].unique())
+    with style():
+        figure = new_figure(3.8)
+        panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+        for axes, model in zip(panels, models, strict=True):
+            part = summary[summary["model"] == model]
+            for name, label in COORDINATION_LABELS.items():
+                axes.plot(
+                    part["n_train"],
+                    part[f"mae_{name}_meV"],
+                    color=COORDINATION_COLOURS[name],
+                    linestyle=COORDINATION_LINES[name],
+                    marker="o",
+                    label=label,
+                )
+            axes.set_title(model)
+        for axes in panels:
+            _log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None)
+        panels[0].legend()
+        return figure
+
+
+def train_and_test(summary: pd.DataFrame) -> Figure:
+    """Training and test errors of each model against training-set size: the generalisation gap."""
+    with style():
+        figure = new_figure(3.8)
+        axes = figure.subplots()
+        for name, part in summary.groupby("model", sort=False):
+            look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name]}
+            axes.plot(part["n_train"], part["mae_test_meV"], label=f"{name}, test", **look)
+            axes.plot(
+                part["n_train"], part["mae_train_meV"], label=f"{name}, training", markerfacecolor="white",
+                linestyle="dotted", **look,
+            )  # fmt: skip
+        _log_axes(axes, "MAE (meV)")
+        axes.legend(ncols=2)
+        return figure

@@ -1,0 +1,220 @@
+"""The command line on a small project, errors provoked: one sentence and status 2, or a defect's traceback and 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from synthetic_atoms.book import pairing, parameters
+from synthetic_atoms.book.project import BookError
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+def refused(done: subprocess.CompletedProcess, *words: str) -> str:
+    """The one sentence that a command printed before it ended with status 2."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("01_", "03_", "book:"))]
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+    assert "Traceback" not in done.stderr + done.stdout
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "03_learning_curves", "-p", "n_fold=3"), ("n_fold", "did you mean 'n_folds'")),
+        (("run", "03_learning_curves", "-p", "n_folds=three"), ("an integer from 2 to 20", "found three")),
+        (("run", "03_learning_curves", "-p", "n_folds"), ("name=value",)),
+        (("run", "03_learning_curve",), ("did you mean '03_learning_curves'",)),
+        (("run", "03_learning_curves", "--profile", "smok"), ("Unknown profile 'smok'", "'smoke'")),
+        (("run", "03_learning_curves", "-f", "missing.yaml"), ("missing.yaml",)),
+        (("run", "01_dataset", "-p", "dataset=nowhere"), ("'dataset'", "nowhere")),
+        (("book", "--profile", "smok"), ("Unknown profile 'smok'",)),
+        (("parameters", "1_dataset"), ("did you mean '01_dataset'",)),
+    ],
+)  # fmt: skip
+def test_bad_input_ends_in_one_sentence(command, arguments, words, small_project):
+    refused(command(*arguments), *words)
+    assert not (small_project / "runs").exists()
+
+
+def test_run_leaves_a_folder_that_tells_what_was_run(command, small_project):
+    done = command("run", "01_dataset", "-p", "seed=7", "-p", "n_trajectories=2", "--output", "here")
+    assert done.returncode == 0, done.stderr
+    folder = small_project / "here"
+    assert done.stdout.strip() == str(folder / "01_dataset.ipynb")
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["parameters"] == parameters.validate("01_dataset", {"seed": 7, "n_trajectories": 2}).model_dump()
+    assert provenance["values"] == {"answer": "92.5", "kind": "'sparse GPR'"}
+    assert provenance["versions"]["numpy"]
+    assert provenance["seconds"] > 0
+    assert provenance["peak_memory_MB"] > 10
+    assert {path.name for path in (folder / "figures").iterdir()} == {"small.png", "small.svg", "small.csv"}
+    assert (folder / "tables" / "small.csv").read_text() == "n,mae_meV\n100,162.25\n310,92.5\n1000,\n"
+    notebook = nbformat.read(folder / "01_dataset.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert "papermill" not in notebook.metadata
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1  # what JupyterLab shows
+
+    words = refused(command("run", "01_dataset", "--output", "here"), "Expected no folder", "--overwrite")
+    assert str(folder) in words
+    before = (folder / "01_dataset.ipynb").read_bytes()
+    again = command("run", "01_dataset", "-p", "seed=7", "-p", "n_trajectories=2", "--output", "here", "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert (folder / "01_dataset.ipynb").read_bytes() == before  # nothing in it depends on the time or the place
+    assert not [path.name for path in small_project.iterdir() if path.name.startswith(".here")]
+
+
+def test_parameters_come_from_a_file_and_the_command_line(command, small_project):
+    (small_project / "mine.yaml").write_text("sizes: [10, 1e2]\nn_folds: 3\n")
+    done = command("run", "03_learning_curves", "-f", "mine.yaml", "-p", "n_folds=4")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (small_project / "runs").iterdir()
+    assert folder.name.startswith("03_learning_curves-book-")
+    found = json.loads((folder / "provenance.json").read_text())["parameters"]
+    assert (found["sizes"], found["n_folds"]) == ([10, 100], 4)
+    assert (folder / "log.txt").read_text() == "a warning that belongs in the log\n"
+    assert "03_learning_curves: a warning that belongs in the log" in done.stderr
+    stored = nbformat.read(folder / "03_learning_curves.ipynb", as_version=4)
+    assert not [o for cell in stored.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+
+
+def test_our_error_in_a_notebook_is_its_sentence(command, replace_last_cell, small_project):
+    code = "from synthetic_atoms.errors import DataError\nraise DataError('Expected a file at x, found none.')"
+    replace_last_cell("03_learning_curves", code)
+    done = command("run", "03_learning_curves", "-o", "here")
+    assert refused(done) == "Expected a file at x, found none."
+    assert sorted(path.name for path in small_project.iterdir() if "here" in path.name) == []
+
+
+def test_defect_in_a_notebook_shows_its_traceback(command, replace_last_cell, small_project):
+    replace_last_cell("03_learning_curves", "1 / 0")
+    done = command("run", "03_learning_curves", "-o", "here")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "1 / 0" in done.stderr
+    assert "papermill" not in done.stderr  # the notebook's traceback and none of ours
+    assert not (small_project / "here").exists()
+    assert (small_project / "here.failed" / "03_learning_curves.ipynb").is_file()
+
+
+def test_killed_notebook_is_one_sentence(command, replace_last_cell):
+    replace_last_cell("03_learning_curves", "import os\nos.kill(os.getpid(), 9)")
+    refused(command("run", "03_learning_curves"), "killed", "memory")
+
+
+def test_interrupt_ends_with_130_and_leaves_nothing(replace_last_cell, small_project):
+    marker = small_project / "started"
+    replace_last_cell("03_learning_curves", f"import time\nopen({str(marker)!r}, 'w').close()\ntime.sleep(600)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "synthetic_atoms", "run", "03_learning_curves", "-o", "here"],
+        cwd=small_project,
+        env={**os.environ, "SYNTHETIC_ATOMS_ROOT": str(small_project)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to its notebook
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert not [path.name for path in small_project.iterdir() if "here" in path.name]
+
+
+def test_papermill_by_itself_refuses_unknown_parameters(small_project):
+    """Someone who calls papermill directly gets the same check in the notebook's own first cell."""
+    command = [sys.executable, "-m", "papermill", "03_learning_curves.ipynb", str(small_project / "out.ipynb")]
+    for name, expected in (("n_fold", "did you mean 'n_folds'?"), ("n_folds", "an integer from 2 to 20")):
+        done = subprocess.run(
+            [*command, "-r", name, "x", "-k", "python3"],
+            cwd=small_project / "notebooks",
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode != 0
+        assert expected in done.stderr
+
+
+def test_parameters_are_listed(command):
+    done = command("parameters", "03_learning_curves")
+    assert done.returncode == 0
+    for row in parameters.table("03_learning_curves"):
+        assert row["name"] in done.stdout
+    assert json.loads(command("parameters", "01_dataset", "--json").stdout) == parameters.table("01_dataset")
+
+
+def test_help_names_every_command(command):
+    done = command("--help")
+    assert done.returncode == 0
+    for name in ("book", "run", "parameters", "pair", "generate", "doctor"):
+        assert f" {name} " in done.stdout
+        assert command(name, "--help").returncode == 0
+    assert command("nonsense").returncode == 2
+
+
+def test_doctor_reports_what_is_missing(command, small_project):
+    done = command("doctor")
+    assert "embedded data" in done.stderr  # the small project has none
+    assert done.returncode == 2
+    (small_project / "data" / "embedded").mkdir()
+    (small_project / "data" / "embedded" / "card.json").write_text("{}")
+    done = command("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "numpy" in done.stdout
+    assert "MISSING" not in done.stdout
+
+
+def test_pairs_agree_until_one_side_changes(small_project, command):
+    pairing.check()
+    source = small_project / "notebooks" / "01_dataset.py"
+    source.write_text(source.read_text().replace("A small chapter", "A changed chapter"))
+    with pytest.raises(BookError, match=r"01_dataset.ipynb has another cell 1; run 'make pair'"):
+        pairing.check()
+    refused(command("pair", "--check"), "01_dataset.ipynb has another cell 1")
+    assert command("pair", "--write").stdout.strip().endswith("01_dataset.ipynb")
+    pairing.check()
+    assert pairing.write() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda nb: nb.cells[1].update(execution_count=3), "outputs"),
+        (lambda nb: nb.cells.pop(), "cells instead of"),
+        (lambda nb: nb.cells[1].metadata.update(tags=[]), "another cell 2"),
+        (lambda nb: nb.metadata.update(author="x"), "other metadata"),
+    ],
+)
+def test_pair_differences_are_named(small_project, change, words):
+    path = small_project / "notebooks" / "01_dataset.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    path.write_text(nbformat.writes(notebook))
+    with pytest.raises(BookError, match=words):
+        pairing.check()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_unreadable_pair_is_named(small_project, text):
+    (small_project / "notebooks" / "01_dataset.ipynb").write_text(text)
+    with pytest.raises(BookError, match="01_dataset"):
+        pairing.check()
+    (small_project / "notebooks" / "01_dataset.ipynb").unlink()
+    with pytest.raises(BookError, match="has not been made"):
+        pairing.check()
+    (small_project / "notebooks" / "03_learning_curves.py").unlink()
+    with pytest.raises(BookError, match=r"found none beside 03_learning_curves.ipynb"):
+        pairing.check()
