@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from synthetic_atoms.book import display, parameters
-from synthetic_atoms.datasets import load_local_energies, load_total_energies
+from synthetic_atoms.datasets import data_card, load_local_energies, load_total_energies
 from synthetic_atoms.descriptors import coordination_numbers
 from synthetic_atoms.figures import dataset as figures
 
@@ -80,7 +80,7 @@ data
 # {glue:text}`density_high:.1f` g/cm³.
 
 # %% tags=["hide-input"]
-card = display.data_card(p.dataset)
+card = data_card(p.dataset)
 if card is not None:
     teacher = card["teacher"]
     cells = load_total_energies(p.dataset)

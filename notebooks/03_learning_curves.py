@@ -57,7 +57,8 @@ p = parameters.validate_notebook("03_learning_curves", globals())
 #
 # - **GPR** is the paper's sparse form (its eqn 3): the coefficients of $M$ representative environments are
 #
-#   $$\mathbf{c} = [\mathbf{K}_{MM} + \mathbf{K}_{MN}\Sigma^{-1}\mathbf{K}_{NM}]^{-1}\mathbf{K}_{MN}\Sigma^{-1}\mathbf{y},$$
+#   $$\mathbf{c} = [\mathbf{K}_{MM} + \mathbf{K}_{MN}\Sigma^{-1}\mathbf{K}_{NM}]^{-1}
+#   \mathbf{K}_{MN}\Sigma^{-1}\mathbf{y},$$
 #
 #   with the kernel $k(\mathbf{x}, \mathbf{x}') = (\mathbf{x}\cdot\mathbf{x}')^\zeta$, $\zeta = 4$, and
 #   $\Sigma = \sigma^2\mathbf{I}$ with $\sigma = 10$ meV. The representative points are the first $M$ of the shuffled
@@ -94,6 +95,7 @@ display.glue("largest", max(p.sizes))
 # %% [markdown]
 # The grid has {glue:text}`n_fits` fits; {glue:text}`n_missing` of them are missing from the store and left out of the
 # means.
+
 
 # %% tags=["hide-input"]
 def value(model, n_train, column="mae_test_meV"):

@@ -71,8 +71,8 @@ def run_units(
 ) -> tuple[list[Result], list[SyntheticAtomsError]]:
     """Apply ``function`` to each unit, with a progress bar; results in the order in which they come.
 
-    A unit that ends in a :class:`SyntheticAtomsError` costs only itself: its error is printed at once and returned beside the results.
-    ``workers=0`` runs everything in this process.
+    A unit that ends in a :class:`SyntheticAtomsError` costs only itself: its error is printed at once, and returned
+    beside the results. ``workers=0`` runs everything in this process.
     """
     results: list[Result] = []
     failures: list[SyntheticAtomsError] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+
 from synthetic_atoms.book import pairing
 
 REPOSITORY = Path(__file__).resolve().parents[2]

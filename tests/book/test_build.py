@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from synthetic_atoms.book import build, parameters, project, staging
+from conftest import run_command
+
+from synthetic_atoms.book import build, execute, parameters, project, staging
 
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -129,50 +131,61 @@ def test_execution_page_tells_time_and_versions(html):
 
 
 def test_unchanged_chapters_are_not_run_again(built_project, tmp_path):
-    from conftest import run_command
-
     root = tmp_path / "copy"
     shutil.copytree(built_project, root)
-    first = run_command(root, "book", "--profile", "smoke")
-    assert first.returncode == 0, first.stderr
-    assert first.stderr.count("unchanged") == 2
-    (root / "data" / "new.txt").write_text("a file of the data changes")
-    second = run_command(root, "book", "--profile", "smoke", BOOK_REPOSITORY_URL="https://example.org/some/book")
-    assert second.returncode == 0, second.stderr
-    assert "unchanged" not in second.stderr
-    index = Page(root / "_build" / "book" / "html" / "index.html")
-    assert index.find("a", href="https://example.org/some/book")
+    done = run_command(root, "book", "--profile", "smoke", BOOK_REPOSITORY_URL="https://example.org/some/book")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("unchanged") == 2
+    assert Page(root / "_build" / "book" / "html" / "index.html").find("a", href="https://example.org/some/book")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[a page](nowhere.md)", ["nowhere"]),
-        ("{numref}`fig-nowhere`", ["fig-nowhere"]),
-        ("{cite}`nobody1999`", ["nobody1999"]),
-        (r"$\nonsense{x}$", ["nonsense"]),
-        ("{glue:text}`../notebooks/01_dataset.ipynb::nothing:.1f`", ["nothing"]),
-    ],
-)
-def test_a_page_with_an_error_fails_the_build(built_project, tmp_path, text, words, monkeypatch):
-    source = tmp_path / "book" / "source"
+def test_digest_covers_all_that_a_run_depends_on(small_project):
+    chapter, values = "01_dataset", parameters.validate("01_dataset", {})
+    digests = {execute.inputs_digest(chapter, values)}
+    assert digests == {execute.inputs_digest(chapter, values)}
+    digests.add(execute.inputs_digest(chapter, parameters.validate(chapter, {"seed": 1})))
+    for name in ("notebooks/01_dataset.ipynb", "lib/synthetic_atoms/new.py", "data/new/file.csv", "requirements.lock"):
+        path = small_project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + b" ")
+        digests.add(execute.inputs_digest(chapter, values))
+    assert len(digests) == 6
+    (small_project / "notebooks" / "03_learning_curves.ipynb").write_text("another chapter")
+    assert execute.inputs_digest(chapter, values) in digests
+    assert execute.inputs_digest(chapter, parameters.validate(chapter, {"dataset": "/some/folder"})) is None
+
+
+FAULTS = {
+    "[a page](nowhere.md)": "nowhere.md",
+    "{numref}`fig-nowhere`": "fig-nowhere",
+    "{cite}`nobody1999`": "nobody1999",
+    r"$\nonsense{x}$": r"Unknown LaTeX command",
+    "{glue:text}`../notebooks/01_dataset.ipynb::nothing:.1f`": "'nothing' not found",
+}
+"""What a page must not contain, and what the log says about it."""
+
+
+def test_a_page_with_errors_fails_the_build_and_leaves_the_last_one(built_project, tmp_path):
+    source, html = tmp_path / "book" / "source", tmp_path / "book" / "html"
     shutil.copytree(built_project / "_build" / "book" / "source", source)
     with (source / "data.md").open("a") as stream:
-        stream.write(f"\n{text}\n")
-    with pytest.raises(project.BookError) as caught:
-        build.render(source, tmp_path / "book" / "html")
-    message = str(caught.value)
-    assert all(word in message for word in ["data.md", *words]), message
-    assert "\n" not in message
-    assert not (tmp_path / "book" / "html").exists()
+        stream.write("\n" + "\n\n".join(fault.replace("../notebooks", "notebooks") for fault in FAULTS) + "\n")
+    html.mkdir()
+    (html / "index.html").write_text("the last book")
+    with pytest.raises(
+        project.BookError, match=rf"found {len(FAULTS)}, the first of them 'data.md:\d+: WARNING"
+    ) as caught:
+        build.render(source, html)
+    assert "\n" not in str(caught.value)
+    log = (tmp_path / "book" / "build.log").read_text()
+    assert all(message in log for message in FAULTS.values())
+    assert (html / "index.html").read_text() == "the last book"
 
 
 def test_figures_of_the_same_name_are_refused(built_project, tmp_path, monkeypatch):
-    from synthetic_atoms.book.execute import Execution, read_provenance
-
     monkeypatch.setenv("SYNTHETIC_ATOMS_ROOT", str(built_project))
     folder = built_project / "_build" / "executed" / "smoke" / "01_dataset"
-    execution = Execution("01_dataset", folder, read_provenance(folder))
+    execution = execute.Execution("01_dataset", folder, execute.read_provenance(folder))
     staging.stage_notebook(execution, tmp_path)
     with pytest.raises(project.BookError, match="unique in the book, found 'small'"):
         staging.stage_notebook(execution, tmp_path)

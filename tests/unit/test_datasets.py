@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from load_atoms.atoms_dataset import InMemoryAtomsDataset, LmdbAtomsDataset
 from load_atoms.database import DatabaseEntry
 from load_atoms.database.importers.c_synth_23m import process_structure
+
 from synthetic_atoms.datasets import (
     LocalEnergies,
     TotalEnergies,

@@ -17,6 +17,7 @@ from dscribe.descriptors import SOAP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+
 from synthetic_atoms.descriptors import (
     SOAP_SETTINGS,
     SoapSettings,

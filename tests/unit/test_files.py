@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.files import atomic_write, cache_directory, once, read_npz, sha256, write_npz
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.models.network import Network, Scaler
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters

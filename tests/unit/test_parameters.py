@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from synthetic_atoms.book import parameters, profiles
 from synthetic_atoms.errors import ParameterError
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.splits import Split, group_splits, splits_by_trajectory, validation_split
 

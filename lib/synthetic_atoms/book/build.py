@@ -25,8 +25,12 @@ def chapter_parameters(profile: str, *, compute: bool = False) -> list[tuple[str
 
 
 def _complaints(log: str) -> list[str]:
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
-    return [line.strip() for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL):|[Ee]rror:", line)]
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()] + [""]
+    return [
+        f"{line} {lines[index + 1]}" if line.endswith("rror:") else line
+        for index, line in enumerate(lines)
+        if re.search(r"\b(WARNING|ERROR|CRITICAL):|[Ee]rror:", line)
+    ]
 
 
 def render(source: Path, html: Path) -> None:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from synthetic_atoms.book import parameters, profiles, project
@@ -125,11 +124,30 @@ def pair(
 
 
 @app.command()
-def generate() -> None:
-    """Make the embedded data anew: trajectories, quantum-mechanical energies, teacher, labels."""
-    from synthetic_atoms.synthesis import pipeline
+def generate(
+    output: Annotated[Path, typer.Option(help="Folder for the finished dataset.")],
+    cells: Annotated[int, typer.Option(help="Small cells with quantum-mechanical labels.")] = 1625,
+    trajectories: Annotated[
+        str, typer.Option(help="'all': each density at each annealing temperature; or 'one-per-density'.")
+    ] = "all",
+    snapshots: Annotated[int, typer.Option(help="Frames kept of each trajectory.")] = 12,
+    seed: Annotated[int, typer.Option(help="Everything random follows from this number.")] = 20230320,
+    workers: Annotated[int | None, typer.Option(help="Local processes; one per core by default.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
+) -> None:
+    """Make a dataset: trajectories, quantum-mechanical energies, teacher, labels. A run that was stopped goes on."""
+    from synthetic_atoms.synthesis.pipeline import generate as make
+    from synthetic_atoms.synthesis.plan import Plan
 
-    pipeline.generate()
+    plan = Plan(cells=cells, trajectories=trajectories, snapshots=snapshots, seed=seed)
+    typer.echo(f"Unfinished work is kept in {plan.folder}.")
+    failures = make(output, plan, workers=workers, scheduler=scheduler)
+    typer.echo(f"The dataset is in {output}.")
+    if failures:
+        raise SyntheticAtomsError(
+            f"Expected every unit to finish, but {len(failures)} did not and are left out; run the command again to "
+            f"try them once more. The first: {failures[0]}"
+        )
 
 
 @app.command()
@@ -150,21 +168,15 @@ def doctor() -> None:
 def main() -> None:
     """Entry point: an expected failure is one sentence and status 2, a defect in a notebook its traceback and 1."""
     try:
-        status = app(standalone_mode=False)
+        app()
     except SyntheticAtomsError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
         sys.exit(130)
     except Exception as error:
-        from synthetic_atoms.book.execute import NotebookDefect
-
-        if not isinstance(error, NotebookDefect):
+        if type(error).__name__ != "NotebookDefect":  # by name: its module is slow to import
             raise
         typer.echo(str(error), err=True)
         sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -169,6 +170,7 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would log is raised as well
     interactive = sys.stderr.isatty()
     bar = {"desc": chapter, "unit": "cell", "leave": False, "dynamic_ncols": True} if interactive else False
     with _private_kernel() as kernel:

@@ -177,6 +177,9 @@ def configuration(text: str) -> dict[str, Any]:
     if address := os.environ.get("BOOK_REPOSITORY_URL"):
         content["repository"] = {"url": address, "branch": os.environ.get("BOOK_REPOSITORY_BRANCH", "main")}
         html |= {"use_repository_button": True, "use_issues_button": True}
+        known = [name for name in ("gitlab", "bitbucket") if name in address]
+        theme = content["sphinx"]["config"].setdefault("html_theme_options", {})
+        theme["repository_provider"] = known[0] if known else "github"  # the theme refuses to guess from other hosts
         for key, variable in (("binderhub_url", "BOOK_BINDERHUB_URL"), ("colab_url", "BOOK_COLAB_URL")):
             if os.environ.get(variable):
                 content.setdefault("launch_buttons", {})[key] = os.environ[variable]

@@ -29,6 +29,7 @@ __all__ = [
     "LocalEnergies",
     "TotalEnergies",
     "concatenate",
+    "data_card",
     "iter_local_energies",
     "load_local_energies",
     "load_total_energies",
@@ -134,6 +135,18 @@ def load_total_energies(dataset: str = "embedded") -> TotalEnergies:
     if not path.is_file():
         raise ParameterError(f"Expected a file with total energies, such as {path}/cells.extxyz, found a folder.")
     return folder.load_total(path)
+
+
+def data_card(dataset: str = "embedded") -> dict | None:
+    """The card of a dataset in the embedded format: provenance, statistics, checksums. None for other sources.
+
+    Raises
+    ------
+    DataError
+        If there is no such dataset, or its card is damaged.
+    """
+    source, path = _resolve(dataset)
+    return embedded.read_card(path) if source == "embedded" else None
 
 
 def _resolve(dataset: str) -> tuple[str, Path | None]:

@@ -11,14 +11,15 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from synthetic_atoms.datasets import LocalEnergies, load_local_energies
 from synthetic_atoms.descriptors import coordination_numbers, features
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
-from synthetic_atoms.paths import data_directory
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.models.sparse_gpr import SparseGPR
+from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import Split, splits_by_trajectory
 
@@ -67,6 +68,11 @@ def _coordination(dataset: Dataset) -> Int[np.ndarray, " environments"]:
     return coordination_numbers(dataset.load())
 
 
+def _without(parameters: Mapping[str, object], *names: str) -> dict[str, object]:
+    """Parameters that decide the result, without those that only decide how fast and where it is computed."""
+    return {name: value for name, value in parameters.items() if name not in names}
+
+
 @dataclass(frozen=True)
 class Curve:
     """A grid of fits: every model at every training-set size in every fold.
@@ -100,13 +106,12 @@ class Curve:
 
     def settings(self, model: str, n_train: int) -> dict[str, object]:
         """Every hyperparameter of one model at one size."""
-        given = dict(self.hyperparameters.get(model, {}))
+        given = self.hyperparameters.get(model, {})
         if model == "GPR":
-            own = SparseGPR().get_params()
-            own.pop("chunk_size")  # decides memory and speed, not the result
-            return {**own, **given}
+            return _without(SparseGPR().get_params(), "chunk_size") | given
         if model == "NN":
-            return {**default_hyperparameters(n_train), **given}
+            own = _without(NeuralNetwork().get_params(), "seed", "device", "progress")
+            return own | default_hyperparameters(n_train) | given
         raise ParameterError(f"Expected a model among GPR and NN, found '{model}'.")
 
     def requests(self) -> pd.DataFrame:
@@ -240,7 +245,9 @@ def learning_curves(
         for (model, fold), group in missing.groupby(["model", "fold"], sort=False)
     ]
     data = curve.dataset.load()
-    features(data, curve.soap, rows=np.arange(0), workers=workers)  # nothing yet: checks the setting before any fit
+    for split in splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test):
+        rows = np.concatenate([split.test, split.sample(max(curve.sizes))])
+        features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
     done, failures = run_units(run_group, groups, workers=workers, scheduler=scheduler, description="fits")
     rows = [row for group in done for row in group]
     if use_store:
@@ -266,7 +273,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def loglog_slope(n_train: Sequence[float], mae_meV: Sequence[float]) -> float:
+def loglog_slope(n_train: ArrayLike, mae_meV: ArrayLike) -> float:
     """Least-squares slope of log(error) against log(N); NaN for fewer than two points."""
     x, y = np.log(np.asarray(n_train, dtype=float)), np.log(np.asarray(mae_meV, dtype=float))
     return float(np.polyfit(x, y, 1)[0]) if len(x) > 1 else float("nan")

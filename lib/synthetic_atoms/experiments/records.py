@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
+import io
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,14 +57,27 @@ class RecordStore:
         if not self.path.exists():
             return pd.DataFrame(columns=self.columns)
         try:
-            frame = pd.read_csv(self.path, keep_default_na=True, na_values=[""], encoding="utf-8")
-        except (ValueError, UnicodeDecodeError, OSError) as error:
+            text = self.path.read_text(encoding="utf-8")
+            rows = list(csv.reader(io.StringIO(text), strict=True))
+        except (ValueError, OSError, csv.Error) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"Expected a table of records in {self.path}, found a damaged one ({reason}).") from error
-        if list(frame.columns) != self.columns:
+        if not rows or rows[0] != self.columns:
+            found = ", ".join(rows[0]) if rows else "nothing"
+            raise DataError(f"Expected the columns {', '.join(self.columns)} in {self.path}, found {found}.")
+        uneven = [number for number, row in enumerate(rows, start=1) if len(row) != len(self.columns)]
+        if uneven:
             raise DataError(
-                f"Expected the columns {', '.join(self.columns)} in {self.path}, found {', '.join(map(str, frame))}."
+                f"Expected {len(self.columns)} values in each row of {self.path}, found another number in row "
+                f"{uneven[0]}."
             )
+        if not text.endswith("\n"):
+            raise DataError(f"Expected whole rows in {self.path}, found the last one cut short.")
+        frame = pd.read_csv(io.StringIO(text), keep_default_na=True)
+        numbers = [name for name in self.found if name.startswith(("mae_", "rmse_")) or name.endswith("_s")]
+        odd = [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]
+        if odd and len(frame):
+            raise DataError(f"Expected numbers in column '{odd[0]}' of {self.path}, found text.")
         twice = frame[frame.duplicated(self.asked)]
         if len(twice):
             raise DataError(f"Expected each request once in {self.path}, found row {twice.index[0] + 2} a second time.")

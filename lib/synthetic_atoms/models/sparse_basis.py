@@ -1,9 +1,9 @@
 """The whitened basis of a sparse GPR: representative points, their Cholesky factor, projections onto them.
 
 With :math:`K_{MM} + \\epsilon I = L L^T`, the projections :math:`V = L^{-1} K_{MN}` turn the sparse GPR into a Bayesian
-linear regression with independent unit-variance weights, which is the stable way to solve it (doi:10.1007/b98842 for the
-general argument; the paper's eqn 3 is the same model in another basis). L is lower triangular, so the first m rows of V
-are the projections onto the first m representative points alone: every smaller model is a leading block.
+linear regression with independent unit-variance weights. That is the stable way to solve it (Foster et al., J. Mach.
+Learn. Res. 10, 857, 2009); the paper's eqn 3 is the same model in another basis. L is lower triangular, so the first m
+rows of V are the projections onto the first m representative points alone: every smaller model is a leading block.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from synthetic_atoms.models.kernels import ROW_BLOCK, PolynomialKernel
 from synthetic_atoms.models.rows import Rows, read_rows
 
 JITTER_STEPS = (1.0, 1e2, 1e4)
-"""Factors by which the relative jitter is raised, in turn, while the representative points' kernel will not factorise."""
+"""Factors by which the relative jitter is raised, in turn, while the kernel matrix will not factorise."""
 
 _ROUNDING_TOLERANCE = 1e-3  # see RepresentativeBasis.rows_to_whiten
 
@@ -133,7 +133,7 @@ class RepresentativeBasis:
     def rows_to_whiten(self, n_train: int, smallest_ridge_eV2: float) -> int:
         r"""How many rows must be whitened in the stream so that sums over ``n_train`` columns stay accurate.
 
-        Whitening the sums :math:`A_{22}` of the other rows afterwards, :math:`L_{22}^{-1} A_{22} L_{22}^{-T}`, magnifies
+        Whitening the sums :math:`A_{22}` of the others afterwards, :math:`L_{22}^{-1} A_{22} L_{22}^{-T}`, magnifies
         the rounding errors of :math:`A_{22}` by :math:`\|L_{22}^{-1}\|^2`. With S the residual kernel matrix of these
         points, :math:`\|A_{22}\| \approx (N / M) \lambda_{max}(S)^2`, so the error is about
         :math:`\mathrm{eps} (N / M) \lambda_{max}(S)^2 / \lambda_{min}(K_{MM})`. It must be a thousandth of what it is

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -263,7 +262,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _digest(arrays: Mapping[str, Float64[np.ndarray, "..."]]) -> str:
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over names, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(arrays):

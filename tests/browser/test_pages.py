@@ -1,0 +1,214 @@
+"""The built book in headless Chromium: what a reader with a desktop or a phone, in the light or the dark, would meet."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+HTML = Path(__file__).resolve().parents[2] / "_build" / "book" / "html"
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html")) if HTML.is_dir() else ["index.html"]
+CONTENT = [name for name in PAGES if name not in ("genindex.html", "search.html")]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing: pytest shows what fails."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Address at which the book is served on this machine."""
+    if not (HTML / "index.html").is_file():
+        pytest.fail("Expected the built book in _build/book/html, found none: run 'make book' first.", pytrace=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=HTML)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.fail("Expected Chromium on this machine, found none: install Debian's chromium package.", pytrace=False)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A page that was opened, and what went wrong on it; nothing from outside this machine is fetched."""
+
+    def __init__(self, browser: Browser, address: str, name: str, *, width: int = 1280, scheme: str = "light") -> None:
+        self.problems: list[str] = []
+        self.outside: list[str] = []
+        self._address = address
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        self.page: Page = self.context.new_page()
+        self.page.route("**/*", self._route)
+        self.page.on("console", lambda message: self._note(message.type == "error", message.text))
+        self.page.on("pageerror", lambda error: self._note(True, str(error)))
+        self.page.on("requestfailed", lambda request: self._note(request.url.startswith(address), request.url))
+        self.page.on("response", lambda response: self._note(response.status >= 400, response.url))
+        self.page.goto(urljoin(address, name))
+        self.page.wait_for_load_state("networkidle")
+
+    def _note(self, wrong: bool, text: str) -> None:
+        if wrong:
+            self.problems.append(text)
+
+    def _route(self, route: Route) -> None:
+        if route.request.url.startswith((self._address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(route.request.url)
+            route.abort()
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_without_errors_and_needs_no_other_site(browser, address, name):
+    with Visit(browser, address, name) as visit:
+        assert visit.problems == []
+        assert visit.outside == []
+        assert visit.page.title()
+        assert visit.page.locator("h1").count() >= 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_image_is_there_and_is_described(browser, address, name):
+    with Visit(browser, address, name) as visit:
+        images = visit.page.eval_on_selector_all(
+            "img", "all => all.map(i => ({src: i.src, alt: i.alt, width: i.naturalWidth}))"
+        )
+        assert [image for image in images if not image["alt"].strip() or not image["width"]] == []
+
+
+def test_every_internal_link_and_anchor_leads_somewhere(browser, address):
+    anchors: dict[str, set[str]] = {}
+    links: dict[str, set[str]] = {}
+    for name in PAGES:
+        with Visit(browser, address, name) as visit:
+            anchors[name] = set(visit.page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
+            links[name] = set(visit.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"))
+    dead = []
+    for name, targets in links.items():
+        for target in targets:
+            url, fragment = urldefrag(target)
+            if not url.startswith(address):
+                continue
+            path = unquote(url.removeprefix(address)) or "index.html"
+            if not (HTML / path).is_file() or (fragment and path in anchors and unquote(fragment) not in anchors[path]):
+                dead.append((name, target))
+    assert dead == []
+
+
+def test_chapters_have_figures_with_downloads(browser, address):
+    for name in [name for name in CONTENT if name.startswith("notebooks/")]:
+        with Visit(browser, address, name) as visit:
+            page = visit.page
+            figures = page.locator("figure.sa-figure")
+            assert figures.count() >= 1
+            for index in range(figures.count()):
+                figure = figures.nth(index)
+                assert figure.locator("figcaption").inner_text().startswith("Figure ")
+                kinds = figure.locator("a.download").evaluate_all("all => all.map(a => a.href.split('.').pop())")
+                assert kinds == ["png", "svg", "csv"]
+            with page.expect_download() as started:
+                page.locator("section#run-this-page-again a.download").first.click()
+            assert started.value.suggested_filename == f"{Path(name).stem}.ipynb"
+
+
+def test_search_finds_a_word(browser, address):
+    with Visit(browser, address, "search.html?q=coordination") as visit:
+        found = visit.page.locator("#search-results ul.search li")
+        found.first.wait_for(timeout=15_000)
+        assert visit.problems == []
+        assert "coordination" in visit.page.locator("#search-results").inner_text().lower()
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_nothing_scrolls_sideways_on_a_phone(browser, address, name):
+    with Visit(browser, address, name, width=375) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 375
+        wide = visit.page.eval_on_selector_all(
+            "article img", "all => all.filter(i => i.getBoundingClientRect().right > 376).map(i => i.src)"
+        )
+        assert wide == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_stand_on_a_light_ground_and_text_against_its_own(browser, address, scheme):
+    for name in [name for name in CONTENT if name.startswith("notebooks/")]:
+        with Visit(browser, address, name, scheme=scheme) as visit:
+            page = visit.page
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            page.evaluate(
+                """() => {
+                  window.light = (colour) => {
+                    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+                    return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+                  };
+                }"""
+            )
+            body, text = page.evaluate(
+                """() => [getComputedStyle(document.body).backgroundColor,
+                          getComputedStyle(document.querySelector("figure.sa-figure figcaption p")).color].map(light)"""
+            )
+            assert abs(body - text) > 0.6
+            assert (body > 0.5) == (scheme == "light")
+            for image in page.locator("figure.sa-figure img").all():
+                image.scroll_into_view_if_needed()
+                assert image.is_visible()
+                # The image as painted: its lightest tone is near white and its darkest near black.
+                tones = image.evaluate(
+                    """(image) => {
+                      const canvas = document.createElement("canvas");
+                      canvas.width = 120; canvas.height = 80;
+                      const context = canvas.getContext("2d");
+                      context.fillStyle = getComputedStyle(document.body).backgroundColor;
+                      context.fillRect(0, 0, 120, 80);
+                      const ground = getComputedStyle(image).backgroundColor;
+                      context.fillStyle = ground; context.fillRect(0, 0, 120, 80);
+                      context.filter = getComputedStyle(image).filter;
+                      context.drawImage(image, 0, 0, 120, 80);
+                      const data = context.getImageData(0, 0, 120, 80).data;
+                      const grey = [];
+                      for (let i = 0; i < data.length; i += 4) {
+                        grey.push((0.2126 * data[i] + 0.7152 * data[i + 1] + 0.0722 * data[i + 2]) / 255);
+                      }
+                      return [Math.min(...grey), Math.max(...grey)];
+                    }"""
+                )
+                assert tones[1] > 0.85
+                assert tones[1] - tones[0] > 0.3

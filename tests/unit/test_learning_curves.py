@@ -1,0 +1,183 @@
+"""The learning-curve experiment on a small dataset whose energies are a known function of the environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthetic_atoms import published
+from synthetic_atoms.datasets import embedded, load_local_energies
+from synthetic_atoms.descriptors import coordination_numbers, features
+from synthetic_atoms.errors import DataError, ParameterError
+from synthetic_atoms.experiments import learning_curves as experiment
+from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves, loglog_slope, scores, summary
+from synthetic_atoms.files import sha256
+from synthetic_atoms.models.sparse_gpr import SparseGPR
+from synthetic_atoms.splits import splits_by_trajectory
+
+ATOMS, EDGE_A, TRAJECTORIES, FRAMES = 32, 7.0, 4, 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A dataset in the embedded format: energies fall with the number of atoms nearby, smoothly."""
+    folder = tmp_path_factory.mktemp("data") / "toy"
+    rng = np.random.default_rng(1)
+    positions = rng.integers(0, round(1000 * EDGE_A), size=(TRAJECTORIES * FRAMES, ATOMS, 3)).astype(np.uint16)
+    energies = np.empty(positions.shape[:2], dtype=np.float32)
+    for frame, one in enumerate(positions / 1000):
+        difference = one[:, None] - one[None]
+        distance = np.linalg.norm(difference - EDGE_A * np.rint(difference / EDGE_A), axis=-1)
+        energies[frame] = -50 - np.exp(-(distance**2) / 2).sum(axis=1)
+    frames = len(positions)
+    path = folder / "local_energies" / "density-1.0.npz"
+    embedded.write_local_shard(
+        path,
+        positions_mA=positions,
+        cell_length_A=np.full(frames, EDGE_A),
+        local_energy_eV=energies,
+        density_g_cm3=np.ones(frames),
+        anneal_temperature_K=np.full(frames, 3000.0),
+        temperature_K=np.full(frames, 300.0),
+        trajectory=np.repeat(np.arange(TRAJECTORIES), FRAMES),
+        time_ps=np.tile(np.arange(FRAMES, dtype=float), TRAJECTORIES),
+    )
+    card = {"symbol": "C", "free_atom_energy_eV": -47.0, "sha256": {"local_energies/density-1.0.npz": sha256(path)}}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_store_and_cache(tmp_path, monkeypatch):
+    """Each test has a store and a cache of its own."""
+    monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        experiment, "store", lambda: experiment.RecordStore(tmp_path / "r.csv", experiment.ASKED, experiment.FOUND)
+    )
+
+
+def curve(folder: Path, **changes) -> Curve:
+    """A grid that takes a second."""
+    options = {
+        "dataset": Dataset(str(folder)),
+        "models": ("GPR",),
+        "sizes": (20, 80),
+        "n_folds": 2,
+        "hyperparameters": {"NN": {"hidden_layers": [20], "max_epochs": 5}},
+    }
+    return Curve(**(options | changes))
+
+
+def test_records_are_those_of_a_fit_done_by_hand(folder):
+    grid = curve(folder)
+    records = learning_curves(grid, use_store=False, workers=0)
+    assert len(records) == 4
+    data = load_local_energies(str(folder))
+    split = splits_by_trajectory(data, n_folds=2, seed=0)[1]
+    train = split.train[:80]
+    model = SparseGPR().fit(features(data, "tuned", rows=train), data.local_energy_eV[train])
+    error = 1000 * (model.predict(features(data, "tuned", rows=split.test)) - data.local_energy_eV[split.test])
+    found = records[(records["n_train"] == 80) & (records["fold"] == 1)].iloc[0]
+    assert found["mae_test_meV"] == pytest.approx(np.abs(error).mean(), rel=1e-6)
+    assert found["rmse_test_meV"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
+    assert found["n_test"] == len(split.test)
+    four = coordination_numbers(data)[split.test] == 4
+    assert found["mae_sp3_meV"] == pytest.approx(np.abs(error[four]).mean(), rel=1e-6)
+
+
+def test_more_data_err_less_and_both_models_run(folder):
+    records = learning_curves(curve(folder, models=("GPR", "NN")), use_store=False, workers=0)
+    means = summary(records).set_index(["model", "n_train"])
+    assert means.loc[("GPR", 80), "mae_test_meV"] < means.loc[("GPR", 20), "mae_test_meV"]
+    assert np.isfinite(records[records["model"] == "NN"]["mae_validation_meV"]).all()
+    assert (means["folds"] == 2).all()
+
+
+def test_without_compute_a_missing_record_is_a_gap_and_nothing_is_fitted(folder, monkeypatch):
+    monkeypatch.setattr(experiment, "run_units", lambda *_, **__: pytest.fail("something was computed"))
+    records = learning_curves(curve(folder))
+    assert records["mae_test_meV"].isna().all()
+    assert len(records) == 4
+
+
+def test_stored_records_are_read_back_and_only_the_rest_is_computed(folder, monkeypatch):
+    first = learning_curves(curve(folder, sizes=(20,)), compute=True, workers=0)
+    asked = []
+    original = experiment.run_units
+    monkeypatch.setattr(
+        experiment, "run_units", lambda function, units, **k: asked.extend(units) or original(function, units, **k)
+    )
+    both = learning_curves(curve(folder), compute=True, workers=0)
+    assert [unit[3] for unit in asked] == [(80,), (80,)]
+    again = both[both["n_train"] == 20].reset_index(drop=True)
+    np.testing.assert_allclose(again["mae_test_meV"].astype(float), first["mae_test_meV"].astype(float))
+    third = learning_curves(curve(folder), compute=True, workers=0)
+    assert len(asked) == 2
+    pd.testing.assert_frame_equal(third, both)
+
+
+def test_another_setting_is_another_request(folder):
+    learning_curves(curve(folder), compute=True, workers=0)
+    for changes in (
+        {"seed": 1},
+        {"soap": "plain"},
+        {"hyperparameters": {"GPR": {"sigma_meV": 20.0}}},
+        {"max_test": 50},
+    ):
+        assert learning_curves(curve(folder, **changes))["mae_test_meV"].isna().all()
+
+
+def test_worker_processes_give_the_same_numbers(folder):
+    here = learning_curves(curve(folder), use_store=False, workers=0)
+    there = learning_curves(curve(folder), use_store=False, workers=2)
+    np.testing.assert_allclose(here["mae_test_meV"], there["mae_test_meV"], rtol=1e-6)
+
+
+def test_more_environments_than_there_are_end_in_one_sentence(folder):
+    with pytest.raises(ParameterError, match="training environments"):
+        learning_curves(curve(folder, sizes=(100_000,)), use_store=False, workers=0)
+
+
+def test_an_unknown_model_is_refused(folder):
+    with pytest.raises(ParameterError, match="GPR and NN"):
+        learning_curves(curve(folder, models=("SVM",)), use_store=False, workers=0)
+
+
+def test_scores_by_hand():
+    found = scores(np.array([1.0, 2.0, 3.5]), np.array([1.1, 2.0, 3.0]), np.array([2, 3, 3]))
+    assert found["mae_test_meV"] == pytest.approx(200)
+    assert found["rmse_test_meV"] == pytest.approx(1000 * np.sqrt((0.01 + 0.25) / 3))
+    assert found["mae_sp_meV"] == pytest.approx(100)
+    assert found["mae_sp2_meV"] == pytest.approx(250)
+    assert np.isnan(found["mae_sp3_meV"])
+
+
+def test_slope_of_a_power_law():
+    sizes = np.array([100, 1000, 10_000])
+    assert loglog_slope(sizes, 7 * sizes**-0.4) == pytest.approx(-0.4)
+    assert np.isnan(loglog_slope([100], [5]))
+
+
+@pytest.mark.parametrize("name", sorted(published.TABLES))
+def test_every_published_table_is_there(name):
+    assert len(published.table(name)) > 0
+
+
+def test_published_numbers_of_the_paper():
+    table = published.table("table1_finetuning").set_index(["tested_on", "model"])["rmse_meV_per_atom"]
+    assert table["qm_total_energy", "direct"] == 51.4
+    assert table["local_energies", "finetuned"] == 338.9
+    curves = published.table("fig3_learning_curves").set_index(["model", "n_train"])["mae_test_meV"]
+    assert curves["GPR", 10_000] == 29.51
+
+
+def test_an_unknown_or_missing_published_table_ends_in_one_sentence(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="fig3_learning_curves"):
+        published.table("fig9")
+    monkeypatch.setenv("SYNTHETIC_ATOMS_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="no such file"):
+        published.table("fig3_learning_curves")

@@ -1,0 +1,112 @@
+"""The store of results."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthetic_atoms.errors import DataError
+from synthetic_atoms.experiments.records import RecordStore
+
+
+def store(folder: Path) -> RecordStore:
+    return RecordStore(folder / "fits.csv", asked=["model", "n_train", "fold"], found=["mae_meV", "note"])
+
+
+def row(model: str = "GPR", n_train: int = 100, fold: int = 0, mae: float = 1.25, note: str = "x") -> dict:
+    return {"model": model, "n_train": n_train, "fold": fold, "mae_meV": mae, "note": note}
+
+
+def test_an_absent_file_is_an_empty_store(tmp_path):
+    assert store(tmp_path).read().empty
+    found = store(tmp_path).select(pd.DataFrame([row()]))
+    assert found["mae_meV"].isna().all()
+
+
+def test_rows_come_back_and_a_request_without_an_answer_is_nan(tmp_path):
+    store(tmp_path).add([row(fold=1, mae=2.5), row(fold=0)])
+    found = store(tmp_path).select(pd.DataFrame([row(fold=0), row(fold=7), row(fold=1)]))
+    np.testing.assert_array_equal(found["mae_meV"], [1.25, np.nan, 2.5])
+
+
+def test_the_same_request_replaces_its_row(tmp_path):
+    store(tmp_path).add([row(mae=1.0), row(fold=1, mae=5.0)])
+    store(tmp_path).add([row(mae=3.0)])
+    assert sorted(store(tmp_path).read()["mae_meV"]) == [3.0, 5.0]
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from(["GPR", "NN"]), st.integers(1, 10**6), st.integers(0, 9), st.floats(0, 1e6)),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda item: item[:3],
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(items=rows, order=st.randoms(use_true_random=False))
+def test_the_file_does_not_depend_on_the_order_of_writing(tmp_path_factory, items, order):
+    records = [row(*item) for item in items]
+    first, second = tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b")
+    store(first).add(records)
+    order.shuffle(records)
+    for record in records:
+        store(second).add([record])
+    assert (first / "fits.csv").read_bytes() == (second / "fits.csv").read_bytes()
+
+
+def _add(folder: Path, fold: int) -> None:
+    store(folder).add([row(fold=fold)])
+
+
+def test_two_processes_lose_no_row(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_add, args=(tmp_path, fold)) for fold in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert sorted(store(tmp_path).read()["fold"]) == [0, 1, 2, 3]
+
+
+def test_a_row_with_other_columns_is_refused(tmp_path):
+    with pytest.raises(DataError, match="surplus"):
+        store(tmp_path).add([{**row(), "surplus": 1}])
+    assert not (tmp_path / "fits.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "found nothing"),
+        (b"model,n_train,fold,mae_meV,note\nGPR,100,0,1.x,x\n", "Expected numbers in column 'mae_meV'"),
+        (b"\xff\xfe\x00garbage", "damaged"),
+        (b"model,n_train\nGPR,100\n", "Expected the columns"),
+        (b"model,n_train,fold,mae_meV,note\nGPR,100,0,1,x,y,z\n", "in row 2"),
+        (b"model,n_train,fold,mae_meV,note\nGPR,100,0,1,x\nGPR,100,0,2,x\n", "second time"),
+    ],
+)
+def test_a_damaged_file_stops_with_one_sentence(tmp_path, content, said):
+    (tmp_path / "fits.csv").write_bytes(content)
+    with pytest.raises(DataError, match=said) as caught:
+        store(tmp_path).read()
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "fits.csv").read_bytes() == content
+
+
+def test_a_row_cut_short_is_found(tmp_path):
+    (tmp_path / "fits.csv").write_text("model,n_train,fold,mae_meV,note\nGPR,100,0,1.5,x\nNN,10")
+    with pytest.raises(DataError, match="in row 3"):
+        store(tmp_path).read()
+
+
+def test_a_last_row_without_its_end_is_found(tmp_path):
+    (tmp_path / "fits.csv").write_text("model,n_train,fold,mae_meV,note\nGPR,100,0,1.5,lon")
+    with pytest.raises(DataError, match="cut short"):
+        store(tmp_path).read()
