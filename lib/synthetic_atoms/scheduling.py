@@ -53,7 +53,7 @@ def connect(workers: int | None = None, scheduler: str | None = None) -> Iterato
             n_workers=workers or available_cores(),
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: two runs on one machine do not meet
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

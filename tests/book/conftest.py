@@ -78,6 +78,7 @@ LEARNING = r"""
 # %% [markdown]
 # # Another chapter
 #
+# About coordination numbers.
 # See {numref}`fig-small` of [the chapter before](01_dataset.ipynb#a-section); [](../book/data.md).
 
 # %% tags=["parameters"]
@@ -105,6 +106,12 @@ display.glue("largest", p.sizes[-1])
 # %%
 import sys
 
+import matplotlib.pyplot as plt
+import pandas as pd
+
+figure, axes = plt.subplots(figsize=(6.4, 4))
+axes.plot(p.sizes)
+display.show(figure, name="other", caption="Sizes.", alt="From 100 to 310.", data=pd.DataFrame({"n": p.sizes}))
 print("a warning that belongs in the log", file=sys.stderr)
 print(f"largest size {p.sizes[-1]}")
 """

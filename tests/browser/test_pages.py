@@ -1,4 +1,4 @@
-"""The built book in headless Chromium: what a reader with a desktop or a phone, in the light or the dark, would meet."""
+"""The built book in headless Chromium: what readers meet at a desk or on a phone, in the light or in the dark."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import http.server
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from synthetic_atoms.book import project
+
 pytestmark = pytest.mark.browser
 
-HTML = Path(__file__).resolve().parents[2] / "_build" / "book" / "html"
-PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html")) if HTML.is_dir() else ["index.html"]
+HTML = project.build_directory() / "book" / "html"
+FOUND = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
+PAGES = [name for name in FOUND if not name.startswith("_static/")] or ["index.html"]
 CONTENT = [name for name in PAGES if name not in ("genindex.html", "search.html")]
 ARGUMENTS = [
     "--no-sandbox",
@@ -96,40 +100,61 @@ class Visit:
         self.context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_loads_without_errors_and_needs_no_other_site(browser, address, name):
-    with Visit(browser, address, name) as visit:
-        assert visit.problems == []
-        assert visit.outside == []
-        assert visit.page.title()
-        assert visit.page.locator("h1").count() >= 1
+@dataclass
+class Seen:
+    """What was found on a page at a desk, in the light."""
+
+    problems: list[str]
+    outside: list[str]
+    title: str
+    headings: list[str]
+    images: list[dict]
+    anchors: set[str]
+    links: set[str]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_image_is_there_and_is_described(browser, address, name):
-    with Visit(browser, address, name) as visit:
-        images = visit.page.eval_on_selector_all(
-            "img", "all => all.map(i => ({src: i.src, alt: i.alt, width: i.naturalWidth}))"
-        )
-        assert [image for image in images if not image["alt"].strip() or not image["width"]] == []
-
-
-def test_every_internal_link_and_anchor_leads_somewhere(browser, address):
-    anchors: dict[str, set[str]] = {}
-    links: dict[str, set[str]] = {}
+@pytest.fixture(scope="module")
+def seen(browser, address) -> dict[str, Seen]:
+    """Every page, opened once."""
+    found = {}
     for name in PAGES:
         with Visit(browser, address, name) as visit:
-            anchors[name] = set(visit.page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
-            links[name] = set(visit.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"))
+            collect = visit.page.eval_on_selector_all
+            found[name] = Seen(
+                problems=visit.problems,
+                outside=visit.outside,
+                title=visit.page.title(),
+                headings=collect("h1", "all => all.map(h => h.innerText)"),
+                images=collect("img", "all => all.map(i => ({src: i.src, alt: i.alt, width: i.naturalWidth}))"),
+                anchors=set(collect("[id]", "all => all.map(e => e.id)")),
+                links=set(collect("a[href]", "all => all.map(a => a.href)")),
+            )
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_without_errors_and_needs_no_other_site(seen, name):
+    assert seen[name].problems == []
+    assert seen[name].outside == []
+    assert seen[name].title
+    assert seen[name].headings
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_image_is_there_and_is_described(seen, name):
+    assert [image for image in seen[name].images if not image["alt"].strip() or not image["width"]] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_internal_link_and_anchor_leads_somewhere(seen, address, name):
     dead = []
-    for name, targets in links.items():
-        for target in targets:
-            url, fragment = urldefrag(target)
-            if not url.startswith(address):
-                continue
+    for target in sorted(seen[name].links):
+        url, fragment = urldefrag(target)
+        if url.startswith(address):
             path = unquote(url.removeprefix(address)) or "index.html"
-            if not (HTML / path).is_file() or (fragment and path in anchors and unquote(fragment) not in anchors[path]):
-                dead.append((name, target))
+            lost = fragment and path in seen and unquote(fragment) not in seen[path].anchors
+            if lost or not (HTML / path).is_file():
+                dead.append(target)
     assert dead == []
 
 
@@ -183,7 +208,7 @@ def test_figures_stand_on_a_light_ground_and_text_against_its_own(browser, addre
             )
             body, text = page.evaluate(
                 """() => [getComputedStyle(document.body).backgroundColor,
-                          getComputedStyle(document.querySelector("figure.sa-figure figcaption p")).color].map(light)"""
+                          getComputedStyle(document.querySelector("article p")).color].map(light)"""
             )
             assert abs(body - text) > 0.6
             assert (body > 0.5) == (scheme == "light")

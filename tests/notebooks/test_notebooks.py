@@ -17,15 +17,6 @@ from synthetic_atoms.book import display, pairing, parameters, profiles, project
 
 ROOT = Path(__file__).resolve().parents[2]
 
-RUN = """
-import sys
-from synthetic_atoms.book import execute, profiles, project
-chapter = sys.argv[1]
-folder = project.build_directory() / "executed" / "smoke" / chapter
-execute.execute(chapter, profiles.resolve(chapter, "smoke"), folder, overwrite=True, reuse=True)
-"""
-"""Executes a chapter where ``PROFILE=smoke make book`` does, which then finds it unchanged."""
-
 
 def code_cells(chapter: str) -> list[nbformat.NotebookNode]:
     notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
@@ -62,8 +53,9 @@ def test_notebook_validates_its_parameters_in_its_second_cell(chapter):
 def executed(request) -> Path:
     """Folder of a chapter that was executed in the smoke profile."""
     chapter = request.param
+    folder = project.build_directory() / "executed" / "smoke" / chapter  # where 'make book' finds it unchanged
     done = subprocess.run(
-        [sys.executable, "-c", RUN, chapter],
+        [sys.executable, "-m", "synthetic_atoms", "run", chapter, "--profile", "smoke", "-o", folder, "--overwrite"],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
@@ -71,7 +63,7 @@ def executed(request) -> Path:
         timeout=1200,
     )
     assert done.returncode == 0, done.stderr
-    return project.build_directory() / "executed" / "smoke" / chapter
+    return folder
 
 
 @pytest.mark.xdist_group("notebooks")

@@ -151,10 +151,15 @@ def show_table(
     display(bundle, raw=True, metadata={OUTPUT_MARK: name})
 
 
-def glue(name: str, value: float | int | str | bool | np.generic) -> None:
+def glue(name: str, value: object) -> None:
     """Give a number or text a name, for prose to show it: ``{glue:text}`NAME:.1f```.
 
     NumPy scalars become Python's own numbers, since the book formats their text.
+
+    Raises
+    ------
+    TypeError
+        If the value is neither a number nor text.
     """
     from myst_nb import glue as glue_hidden
 

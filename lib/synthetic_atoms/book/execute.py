@@ -11,19 +11,18 @@ import platform
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import nbformat
-import psutil
 from tqdm import tqdm
 
 from synthetic_atoms.book import project
+from synthetic_atoms.book.monitoring import PeakMemory, Relay
 from synthetic_atoms.book.parameters import Common
 from synthetic_atoms.errors import SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
@@ -76,55 +75,6 @@ def inputs_digest(chapter: str, parameters: Common) -> str | None:
     return digest.hexdigest()
 
 
-class _PeakMemory(threading.Thread):
-    """Largest resident memory, in bytes, that the processes started by this one held together."""
-
-    def __init__(self, interval_s: float = 0.2) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0
-        self._interval_s = interval_s
-        self._done = threading.Event()
-
-    def run(self) -> None:
-        this = psutil.Process()
-        while not self._done.wait(self._interval_s):
-            total = 0
-            for child in this.children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    total += child.memory_info().rss
-            self.peak = max(self.peak, total)
-
-    def __enter__(self) -> _PeakMemory:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._done.set()
-        self.join()
-
-
-class _Relay:
-    """Passes on what cells write to standard error: messages at once, a progress bar's updates now and then."""
-
-    def __init__(self, stream: TextIO, chapter: str, interval_s: float) -> None:
-        self._stream, self._chapter, self._interval_s = stream, chapter, interval_s
-        self._last = 0.0
-
-    def write(self, text: str) -> None:
-        for line in text.replace("\r", "\n").splitlines():
-            line = line.replace("\x1b[A", "").rstrip()
-            if not line.strip():
-                continue
-            if "%|" in line or "it/s" in line or "s/it" in line:
-                if time.monotonic() - self._last < self._interval_s:
-                    continue
-                self._last = time.monotonic()
-            tqdm.write(f"  {self._chapter}: {line}", file=self._stream)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-
 @contextlib.contextmanager
 def _private_kernel() -> Iterator[str]:
     """Name of a kernel that is this very Python, whatever kernels the user has, with no IPython profile of theirs."""
@@ -170,7 +120,8 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would log is raised as well
+    for name in ("papermill", "asyncio"):  # what they would log is raised as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     interactive = sys.stderr.isatty()
     bar = {"desc": chapter, "unit": "cell", "leave": False, "dynamic_ncols": True} if interactive else False
     with _private_kernel() as kernel:
@@ -182,7 +133,7 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
                 kernel_name=kernel,
                 cwd=folder,
                 progress_bar=bar,
-                stderr_file=_Relay(sys.stderr, chapter, 10 if interactive else 60),
+                stderr_file=Relay(sys.stderr, chapter, 10 if interactive else 60),
                 start_timeout=120,
             )
         except PapermillExecutionError as error:
@@ -314,7 +265,7 @@ def execute(
     _say(f"{chapter}: executing (profile {parameters.profile})")
     try:
         working.mkdir(parents=True)
-        with _PeakMemory() as memory:
+        with PeakMemory() as memory:
             _run_notebook(chapter, parameters, working)
         seconds = time.perf_counter() - clock
         messages, glued = _clean(working / f"{chapter}.ipynb")

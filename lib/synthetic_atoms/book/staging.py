@@ -210,6 +210,9 @@ def stage(executions: Sequence[Execution], source: Path) -> None:
     content = configuration((root / "_config.yml").read_text(encoding="utf-8"))
     (source / "_config.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source / "_toc.yml")
+    card = root / "data" / "embedded" / "README.md"
+    if card.is_file():
+        shutil.copy2(card, source / "data_card.md")  # data.md includes it
     for execution in executions:
         stage_notebook(execution, source)
     (source / "parameters.md").write_text(parameters_page(), encoding="utf-8")

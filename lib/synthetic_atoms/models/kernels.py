@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64
 from scipy.linalg.blas import dgemm
 
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.models.inputs import InputError
 
 ROW_BLOCK = 512
 """Rows of the kernel matrix that are computed at a time: large enough for BLAS, small enough to stay in cache."""
@@ -55,6 +56,11 @@ class PolynomialKernel:
         """Rows z such that the kernel is (z . z')^zeta: the offset becomes one more feature, the prior scale a factor.
 
         This keeps the rest of the work to one matrix product and one power.
+
+        Raises
+        ------
+        InputError
+            If a kernel value exceeds 1e100 eV^2, before sums of such values overflow.
         """
         n_rows, n_features = rows.shape
         scaled = np.empty((n_rows, n_features + (self.offset > 0)))
@@ -62,6 +68,10 @@ class PolynomialKernel:
         if self.offset > 0:
             scaled[:, n_features] = np.sqrt(self.offset)
         scaled *= float(self.prior_scale_eV) ** (1 / int(self.zeta))
+        with np.errstate(over="ignore"):
+            largest = float(self.diagonal(scaled).max(initial=0.0))
+        if not largest <= 1e100:
+            raise InputError(f"Expected kernel values below 1e100 eV^2, found {largest:.0e}: normalise the features.")
         return scaled
 
     def diagonal(self, scaled: Float64[np.ndarray, "rows scaled"]) -> Float64[np.ndarray, " rows"]:

@@ -72,6 +72,8 @@ class SparseGPR(RegressorMixin, BaseEstimator):
     jitter_eV2_ : float
         The jitter that was added.
     n_train_ : int
+    fitted_parameters_ : dict
+        The parameters of the fit; changes since then have no effect until the next.
     whitening_factor_, posterior_factor_ : array (M, M)
         Lower triangular factors of K_MM and of the whitened equations, for the predictive variance (None in a model
         that comes from a path, or was saved without them).
@@ -130,6 +132,7 @@ class SparseGPR(RegressorMixin, BaseEstimator):
         self.mean_eV_ = fit.mean_eV
         self.jitter_eV2_ = basis.jitter_eV2
         self.n_train_ = len(X)
+        self.fitted_parameters_ = self.get_params()
         self.whitening_factor_ = basis.factor
         self.posterior_factor_ = fit.posterior_factor
         return self
@@ -154,9 +157,9 @@ class SparseGPR(RegressorMixin, BaseEstimator):
         if return_std and self.posterior_factor_ is None:
             raise UnfittedError("Expected a model with its factors for a standard deviation, found one without: refit.")
         X = checked(self, X, dtype=_PRECISIONS, reset=False)
-        kernel = check_parameters(self.get_params())
-        noise = (self.sigma_meV * 1e-3) ** 2
-        ridge = noise if self.estimator == "dtc" else 1.0
+        kernel = check_parameters(self.fitted_parameters_)
+        noise = (self.fitted_parameters_["sigma_meV"] * 1e-3) ** 2
+        ridge = noise if self.fitted_parameters_["estimator"] == "dtc" else 1.0
         scaled_points = kernel.scale(self.representative_points_)
         prediction, variance = np.empty(len(X)), np.empty(len(X) if return_std else 0)
         chunks = predict_rows(
@@ -183,12 +186,13 @@ class SparseGPR(RegressorMixin, BaseEstimator):
         if not with_variance:
             arrays = {k: v for k, v in arrays.items() if not k.endswith("_factor")}
         description = {
-            "parameters": {name: _plain(value) for name, value in self.get_params().items()},
+            "parameters": {name: _plain(value) for name, value in self.fitted_parameters_.items()},
             "mean_eV": self.mean_eV_,
             "jitter_eV2": self.jitter_eV2_,
             "n_train": self.n_train_,
         }
-        metadata = {"format": _FORMAT, "model": json.dumps(description), "sha256": _digest(arrays)}
+        text = json.dumps(description)
+        metadata = {"format": _FORMAT, "model": text, "sha256": _digest(text, arrays)}
         with atomic_write(Path(path)) as stream:
             stream.write(to_safetensors(arrays, metadata))
 
@@ -210,11 +214,12 @@ class SparseGPR(RegressorMixin, BaseEstimator):
                 arrays = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 (not a mapping)
             if metadata.get("format") != _FORMAT:
                 raise DataError(f"Expected '{_FORMAT}' in {path}, found '{metadata.get('format', 'another file')}'.")
-            if metadata.get("sha256") != _digest(arrays):
-                raise DataError(f"Expected arrays that match their checksum in {path}, found damaged ones.")
+            if metadata["sha256"] != _digest(metadata["model"], arrays):
+                raise DataError(f"Expected contents that match their checksum in {path}, found damaged ones.")
             description = json.loads(metadata["model"])
             model = cls(**description["parameters"])
-            check_parameters(model.get_params())
+            model.fitted_parameters_ = model.get_params()
+            check_parameters(model.fitted_parameters_)
             for name, dimensions in _ARRAYS.items():
                 array = arrays.get(name)
                 if array is None and not name.endswith("_factor"):
@@ -242,11 +247,12 @@ def check_parameters(parameters: Mapping[str, Any]) -> PolynomialKernel:
     """
     if parameters["estimator"] not in ESTIMATORS:
         raise ParameterError(f"Expected estimator to be one of {ESTIMATORS}, found {parameters['estimator']!r}.")
-    numbers = ("kernel_offset", "prior_scale_eV", "sigma_meV", "jitter")
-    for names, kind, called in ((numbers, Real, "a number"), (("zeta", "n_sparse", "chunk_size"), Integral, "integer")):
-        for name in names:
-            if not isinstance(parameters[name], kind) or isinstance(parameters[name], bool):
-                raise ParameterError(f"Expected {name} to be {called}, found {parameters[name]!r}.")
+    for name in ("kernel_offset", "prior_scale_eV", "sigma_meV", "jitter"):
+        if not isinstance(parameters[name], Real) or isinstance(parameters[name], bool):
+            raise ParameterError(f"Expected {name} to be a number, found {parameters[name]!r}.")
+    for name in ("zeta", "n_sparse", "chunk_size"):
+        if not isinstance(parameters[name], Integral) or isinstance(parameters[name], bool):
+            raise ParameterError(f"Expected {name} to be an integer, found {parameters[name]!r}.")
     for name in ("n_sparse", "chunk_size"):
         if parameters[name] < 1:
             raise ParameterError(f"Expected {name} to be at least 1, found {parameters[name]}.")
@@ -262,10 +268,10 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, shapes and bytes."""
-    digest = hashlib.sha256()
+def _digest(description: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over the description and each array's name, type, shape and bytes."""
+    digest = hashlib.sha256(description.encode())
     for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype};".encode())
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape};".encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()

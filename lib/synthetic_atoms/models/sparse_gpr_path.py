@@ -180,6 +180,7 @@ class SparseGPRPath:
         model.mean_eV_ = float(self.means_eV_[number])
         model.jitter_eV2_ = self.jitter_eV2_
         model.n_train_ = n_train
+        model.fitted_parameters_ = model.get_params()
         model.n_features_in_ = self.representative_points_.shape[1]
         model.whitening_factor_ = model.posterior_factor_ = None
         return model

@@ -157,8 +157,9 @@ Arrays, all read without pickle: `positions_mA` (frames, atoms, 3), integer mill
    to the {teacher["n_cells"]:,} cells and to {teacher["n_crystals"]} strained and rattled cells of diamond and
    graphite. Fitted without every fifth cell, it errs on those {held_out["n_cells"]} cells by
    {held_out["rmse_energy_meV_per_atom"]:.1f} meV per atom and {held_out["rmse_force_eV_A"]:.2f} eV/A (root mean
-   square; on its own training cells {teacher["training"]["rmse_energy_meV_per_atom"]:.1f} meV per atom and
-   {teacher["training"]["rmse_force_eV_A"]:.2f} eV/A).
+   square). The fit to all of them errs on {teacher["training"]["n_cells"]} of its training cells by
+   {teacher["training"]["rmse_energy_meV_per_atom"]:.1f} meV per atom and
+   {teacher["training"]["rmse_force_eV_A"]:.2f} eV/A.
 4. **Synthetic labels.** The teacher's per-atom energies.
 
 Everything random follows from the seed {card["seed"]}. Versions: {versions}.

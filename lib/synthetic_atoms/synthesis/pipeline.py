@@ -158,7 +158,7 @@ def fit_teacher(
             training.cells, training.energies_eV, training.forces_eV_A, free_atom_eV, path, settings,
             seed=plan.seed, threads=threads,
         )  # fmt: skip
-    test = cells.select(held_out)
+    test, seen = cells.select(held_out), cells.select(rest[: len(held_out)])
     final = teacher.Teacher(archive)
     perfect = crystals.select([0, 1])
     shifts = [
@@ -170,7 +170,7 @@ def fit_teacher(
         "n_cells": len(cells.cells),
         "n_crystals": len(crystals.cells),
         "held_out": teacher.errors(teacher.Teacher(trial), test.cells, test.energies_eV, test.forces_eV_A),
-        "training": teacher.errors(final, cells.cells, cells.energies_eV, cells.forces_eV_A),
+        "training": teacher.errors(final, seen.cells, seen.energies_eV, seen.forces_eV_A),
         "diamond_error_eV_per_atom": shifts[0],
         "graphite_error_eV_per_atom": shifts[1],
         "diamond_qm_eV_per_atom": perfect.energies_eV[0] / len(perfect.cells[0]),
