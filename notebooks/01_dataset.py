@@ -50,7 +50,7 @@ p = parameters.validate_notebook("01_dataset", globals())
 # 1. **Structures.** LAMMPS {cite}`thompson2022lammps` takes random carbon cells through the paper's protocol: melt at
 #    9000 K (5 ps), quench to 300 K (5 ps), anneal at 2000 to 4000 K (100 ps), cool to 300 K (50 ps). The authors drove
 #    this with C-GAP-17 {cite}`deringer2017machine`. We drive it with Tersoff's potential {cite}`tersoff1989modeling`,
-#    which is thousands of times cheaper, and let every snapshot relax for 0.3 ps with LCBOP
+#    which is far cheaper, and let every snapshot relax for 0.3 ps with LCBOP
 #    {cite}`los2003intrinsic`, which knows about conjugation.
 # 2. **QM energies.** Small cells of 64 atoms, each from a trajectory of its own, get energies and forces from
 #    GFN1-xTB {cite}`grimme2017robust`. The paper uses DFT.

@@ -52,7 +52,7 @@ class Relay:
             line = line.replace("\x1b[A", "").rstrip()
             if not line.strip():
                 continue
-            if "%|" in line or "it/s" in line or "s/it" in line:
+            if "%|" in line and "100%|" not in line:
                 if time.monotonic() - self._last < self._interval_s:
                     continue
                 self._last = time.monotonic()

@@ -28,6 +28,7 @@ def _log_axes(axes, ylabel: str | None = "Test MAE (meV)") -> None:
     axes.set_yticks(ticks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Number of training environments, N")
     if ylabel:
         axes.set_ylabel(ylabel)
@@ -78,7 +79,7 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
             [], [], color="0.35", marker="o", markerfacecolor="white", linestyle=(0, (4, 2)), lw=1.2,
             label="published (same colours), the authors' data",
         )  # fmt: skip
-        axes.legend(handles=[*ours, paper])
+        figure.legend(handles=[*ours, paper], loc="outside upper left", ncols=1)
         return figure
 
 
@@ -102,7 +103,7 @@ def by_coordination(summary: pd.DataFrame) -> Figure:
             axes.set_title(model)
         for axes in panels:
             _log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None)
-        panels[0].legend()
+        figure.legend(handles=panels[0].get_lines(), loc="outside upper center", ncols=3)
         return figure
 
 
@@ -119,5 +120,5 @@ def train_and_test(summary: pd.DataFrame) -> Figure:
                 linestyle="dotted", **look,
             )  # fmt: skip
         _log_axes(axes, "MAE (meV)")
-        axes.legend(ncols=2)
+        figure.legend(loc="outside upper center", ncols=len(summary["model"].unique()))
         return figure
