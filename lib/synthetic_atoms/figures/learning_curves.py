@@ -17,10 +17,11 @@ from synthetic_atoms.figures.style import (
     style,
 )
 
+SIZE_LABEL = "Number of training environments, N"
 ERROR_TICKS_meV = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
-def _log_axes(axes, ylabel: str | None = "Test MAE (meV)") -> None:
+def _log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = SIZE_LABEL) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
@@ -29,7 +30,8 @@ def _log_axes(axes, ylabel: str | None = "Test MAE (meV)") -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("Number of training environments, N")
+    if xlabel:
+        axes.set_xlabel(xlabel)
     if ylabel:
         axes.set_ylabel(ylabel)
     axes.grid(which="major", color="0.9", lw=0.8)
@@ -102,8 +104,9 @@ def by_coordination(summary: pd.DataFrame) -> Figure:
                 )
             axes.set_title(model)
         for axes in panels:
-            _log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None)
-        figure.legend(handles=panels[0].get_lines(), loc="outside upper center", ncols=3)
+            _log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None, None)
+        figure.supxlabel(SIZE_LABEL, fontsize="medium")
+        figure.legend(handles=panels[0].get_lines(), loc="outside upper center", ncols=3, columnspacing=1.0)
         return figure
 
 
