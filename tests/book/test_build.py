@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import run_command
+from small_book import run_command
 
 from synthetic_atoms.book import build, execute, parameters, project, staging
 
@@ -137,6 +137,13 @@ def test_unchanged_chapters_are_not_run_again(built_project, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("unchanged") == 2
     assert Page(root / "_build" / "book" / "html" / "index.html").find("a", href="https://example.org/some/book")
+
+
+def test_compute_is_asked_of_chapters_that_know_it():
+    chosen = dict(build.chapter_parameters("book", compute=True))
+    assert chosen["03_learning_curves"].compute
+    assert not dict(build.chapter_parameters("book"))["03_learning_curves"].compute
+    assert staging.banner("03_learning_curves", chosen["03_learning_curves"]) == ""
 
 
 def test_digest_covers_all_that_a_run_depends_on(small_project):

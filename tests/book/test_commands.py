@@ -90,6 +90,18 @@ def test_parameters_come_from_a_file_and_the_command_line(command, small_project
     assert not [o for cell in stored.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
 
 
+def test_dataset_is_a_path_as_seen_from_where_the_command_is_given(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given, passed in [
+        ("mine", str(tmp_path / "mine")),
+        ("paper:mine", f"paper:{tmp_path / 'mine'}"),
+        ("embedded", "embedded"),
+        ("paper", "paper"),
+    ]:
+        assert cli._absolute_dataset({"dataset": given}) == {"dataset": passed}
+
+
 def test_our_error_in_a_notebook_is_its_sentence(command, replace_last_cell, small_project):
     code = "from synthetic_atoms.errors import DataError\nraise DataError('Expected a file at x, found none.')"
     replace_last_cell("03_learning_curves", code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from docutils.utils.math import MathError
 from matplotlib.figure import Figure
 
 from synthetic_atoms.book import display, mathml, render
+from synthetic_atoms.book.monitoring import Relay
 
 TABLE = pd.DataFrame({"model": ["GPR", "NN"], "mae_meV": [30.04, np.nan], "count": [1000, 2000]})
 
@@ -121,3 +123,13 @@ def test_equations_become_well_formed_mathml(latex):
 def test_unknown_latex_is_an_error():
     with pytest.raises(MathError, match="nonsense"):
         mathml.to_mathml(r"\nonsense{x}")
+
+
+def test_messages_are_passed_on_at_once_and_progress_now_and_then():
+    stream = io.StringIO()
+    relay = Relay(stream, "03", interval_s=1000.0)
+    relay.write("fits:   0%|          | 0/3 [00:00<?]\rfits:  33%|###       | 1/3 [00:01<00:02]")
+    relay.write("a warning\n\n")
+    relay.write("\rfits: 100%|##########| 3/3 [00:03<00:00]")
+    shown = [line.split("|")[0] for line in stream.getvalue().splitlines()]
+    assert shown == ["  03: fits:   0%", "  03: a warning", "  03: fits: 100%"]

@@ -45,12 +45,11 @@ def _absolute_dataset(values: dict[str, Any]) -> dict[str, Any]:
     dataset = values.get("dataset")
     if not isinstance(dataset, str) or dataset in ("embedded", "paper", ""):
         return values
-    kind, _, path = dataset.rpartition("paper:") if dataset.startswith("paper:") else ("", "", dataset)
-    prefix = "paper:" if dataset.startswith("paper:") else kind
-    found = Path(path).expanduser().resolve()
-    if not found.exists():
-        raise ParameterError(f"Expected 'dataset' to be embedded, paper or a path that exists, found {path}.")
-    return values | {"dataset": f"{prefix}{found}"}
+    prefix = "paper:" if dataset.startswith("paper:") else ""
+    path = Path(dataset.removeprefix(prefix)).expanduser().resolve()
+    if not path.exists():
+        raise ParameterError(f"Expected 'dataset' to be embedded, paper or a path that exists, found {dataset}.")
+    return values | {"dataset": f"{prefix}{path}"}
 
 
 def run_folder(chapter: str, values: parameters.Common) -> Path:

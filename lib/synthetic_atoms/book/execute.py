@@ -24,7 +24,6 @@ from tqdm import tqdm
 from synthetic_atoms.book import project
 from synthetic_atoms.book.monitoring import PeakMemory, Relay
 from synthetic_atoms.book.parameters import Common
-from synthetic_atoms.errors import SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
 
 PROVENANCE = "provenance.json"
@@ -104,16 +103,6 @@ def _private_kernel() -> Iterator[str]:
                 os.environ["JUPYTER_PATH"] = before
 
 
-def _known_errors() -> dict[str, type[SyntheticAtomsError]]:
-    known: dict[str, type[SyntheticAtomsError]] = {}
-    waiting: list[type[SyntheticAtomsError]] = [SyntheticAtomsError]
-    while waiting:
-        error = waiting.pop()
-        known[error.__name__] = error
-        waiting += error.__subclasses__()
-    return known
-
-
 def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
     """Execute the notebook in ``folder``; raises what the notebook raised, if it is one of our errors."""
     import papermill
@@ -139,8 +128,8 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
         except PapermillExecutionError as error:
             if error.ename == "KeyboardInterrupt":
                 raise KeyboardInterrupt from None
-            if error.ename in _known_errors():
-                raise _known_errors()[error.ename](error.evalue) from None
+            if error.ename in (known := project.known_errors()):
+                raise known[error.ename](error.evalue) from None
             raise NotebookDefect(f"Chapter {chapter} stopped with an unexpected error.{error}") from None
         except DeadKernelError:
             raise project.BookError(
@@ -262,7 +251,8 @@ def execute(
         )
     working = folder.with_name(f".{folder.name}.running-{os.getpid()}")
     started, clock = datetime.now(UTC), time.perf_counter()
-    _say(f"{chapter}: executing (profile {parameters.profile})")
+    cells = sum(cell.cell_type == "code" for cell in nbformat.read(source_notebook(chapter), as_version=4).cells)
+    _say(f"{chapter}: executing {cells} cells (profile {parameters.profile})")
     try:
         working.mkdir(parents=True)
         with PeakMemory() as memory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TextIO
+from io import TextIOBase
 
 import psutil
 from tqdm import tqdm
@@ -42,7 +42,7 @@ class PeakMemory(threading.Thread):
 class Relay:
     """Passes on what cells write to standard error: messages at once, a progress bar's updates now and then."""
 
-    def __init__(self, stream: TextIO, chapter: str, interval_s: float) -> None:
+    def __init__(self, stream: TextIOBase, chapter: str, interval_s: float) -> None:
         self._stream, self._chapter, self._interval_s = stream, chapter, interval_s
         self._last = 0.0
 

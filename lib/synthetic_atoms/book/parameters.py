@@ -32,12 +32,17 @@ class Common(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, validate_default=True)
 
-    profile: str = Field("book", min_length=1, description="Name of the profile that the other values come from.")
+    profile: str = Field(
+        "book",
+        min_length=1,
+        description="Name of the profile that the other values come from.",
+        json_schema_extra={"allowed": "the name of a profile"},
+    )
     dataset: str = Field(
         "embedded",
         min_length=1,
-        description="Source of the data: `embedded` (in the repository), `paper` (the authors' data) or the path of a "
-        "folder with extended XYZ files.",
+        description="Source of the data: the repository's own, the authors', or extended XYZ files of one's own.",
+        json_schema_extra={"allowed": "embedded, paper, paper:PATH or the path of a folder or file"},
     )
     n_trajectories: int | None = Field(
         None, ge=1, le=1_000_000, description="Number of trajectories used; null for all."
@@ -113,6 +118,8 @@ def _bounds(schema: Mapping[str, Any], kind: str) -> str:
 
 def allowed(schema: Mapping[str, Any]) -> str:
     """The values that a JSON-schema fragment allows, in words."""
+    if "allowed" in schema:
+        return schema["allowed"]
     if "anyOf" in schema:
         return " or ".join(allowed(part) for part in schema["anyOf"])
     if "enum" in schema:

@@ -86,3 +86,14 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def known_errors() -> dict[str, type[SyntheticAtomsError]]:
+    """Every kind of expected failure, by the name that a notebook's process reports it under."""
+    known: dict[str, type[SyntheticAtomsError]] = {}
+    waiting: list[type[SyntheticAtomsError]] = [SyntheticAtomsError]
+    while waiting:
+        error = waiting.pop()
+        known[error.__name__] = error
+        waiting += error.__subclasses__()
+    return known
