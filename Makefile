@@ -4,6 +4,7 @@ PYTHON ?= python3
 PROFILE ?= book
 BOOK_ARGS ?=
 PYTEST_ARGS ?=
+AUDIT_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ PARALLEL := -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book test test-all test-browser lint format pair lock clean
+.PHONY: help setup book test test-all test-browser audit lint format pair lock clean
 
 help: ## List the targets
 	@echo "Targets (PROFILE=smoke, book or paper; PYTHON=another Python):"
@@ -47,6 +48,9 @@ test-all: $(READY) ## Run the slow tests too
 
 test-browser: $(READY) ## Open every page of the built book in headless Chromium
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+audit: $(READY) ## Refit randomly chosen stored results; fails if one does not come out again
+	$(BIN)/synthetic-atoms audit $(AUDIT_ARGS)
 
 lint: $(READY) ## Check style, formatting and that each notebook is as its .py says
 	$(BIN)/ruff check .

@@ -8,6 +8,10 @@ class SyntheticAtomsError(Exception):
     exits with status 2; a traceback is shown for any other exception, because that would be a defect.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DataError(SyntheticAtomsError):
     """A data file is missing, truncated, or of the wrong shape, type or content."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,54 +9,15 @@ import pandas as pd
 import pytest
 
 from synthetic_atoms import published
-from synthetic_atoms.datasets import embedded, load_local_energies
+from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import coordination_numbers, features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves, loglog_slope, scores, summary
-from synthetic_atoms.files import sha256
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.splits import splits_by_trajectory
 
-ATOMS, EDGE_A, TRAJECTORIES, FRAMES = 32, 7.0, 4, 4
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A dataset in the embedded format: energies fall with the number of atoms nearby, smoothly."""
-    folder = tmp_path_factory.mktemp("data") / "toy"
-    rng = np.random.default_rng(1)
-    positions = rng.integers(0, round(1000 * EDGE_A), size=(TRAJECTORIES * FRAMES, ATOMS, 3)).astype(np.uint16)
-    energies = np.empty(positions.shape[:2], dtype=np.float32)
-    for frame, one in enumerate(positions / 1000):
-        difference = one[:, None] - one[None]
-        distance = np.linalg.norm(difference - EDGE_A * np.rint(difference / EDGE_A), axis=-1)
-        energies[frame] = -50 - np.exp(-(distance**2) / 2).sum(axis=1)
-    frames = len(positions)
-    path = folder / "local_energies" / "density-1.0.npz"
-    embedded.write_local_shard(
-        path,
-        positions_mA=positions,
-        cell_length_A=np.full(frames, EDGE_A),
-        local_energy_eV=energies,
-        density_g_cm3=np.ones(frames),
-        anneal_temperature_K=np.full(frames, 3000.0),
-        temperature_K=np.full(frames, 300.0),
-        trajectory=np.repeat(np.arange(TRAJECTORIES), FRAMES),
-        time_ps=np.tile(np.arange(FRAMES, dtype=float), TRAJECTORIES),
-    )
-    card = {"symbol": "C", "free_atom_energy_eV": -47.0, "sha256": {"local_energies/density-1.0.npz": sha256(path)}}
-    (folder / "card.json").write_text(json.dumps(card))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def own_store_and_cache(tmp_path, monkeypatch):
-    """Each test has a store and a cache of its own."""
-    monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        experiment, "store", lambda: experiment.RecordStore(tmp_path / "r.csv", experiment.ASKED, experiment.FOUND)
-    )
+pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
 
 def curve(folder: Path, **changes) -> Curve:
@@ -140,6 +100,13 @@ def test_worker_processes_give_the_same_numbers(folder):
 def test_more_environments_than_there_are_end_in_one_sentence(folder):
     with pytest.raises(ParameterError, match="training environments"):
         learning_curves(curve(folder, sizes=(100_000,)), use_store=False, workers=0)
+
+
+def test_part_of_a_dataset_has_no_stored_results(folder):
+    part = curve(folder, dataset=Dataset(str(folder), n_trajectories=3))
+    with pytest.raises(ParameterError, match="use_store=false"):
+        learning_curves(part)
+    assert len(learning_curves(part, use_store=False, workers=0)) == 4
 
 
 def test_an_unknown_model_is_refused(folder):

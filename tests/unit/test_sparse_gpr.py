@@ -111,6 +111,12 @@ def test_with_every_point_representative_it_is_exact_gpr(estimator):
     np.testing.assert_allclose(deviation, expected_deviation, rtol=1e-5)
 
 
+def test_fitc_interpolates_without_noise():
+    # Every point is representative, so what is left of the prior variance is rounding, of either sign.
+    model = SparseGPR(estimator="fitc", sigma_meV=1e-6, jitter=0.0).fit(X[:60], Y[:60])
+    np.testing.assert_allclose(model.predict(X[:60]), Y[:60], rtol=0, atol=1e-7)
+
+
 @pytest.mark.parametrize("row_block", [16, 512])
 @pytest.mark.parametrize("estimators", [("dtc",), ("fitc",), ("dtc", "fitc")])
 def test_one_pass_gives_what_separate_fits_give(estimators, row_block, monkeypatch):
@@ -256,6 +262,8 @@ def test_jitter_is_raised_in_steps_and_then_it_is_an_error():
         np.testing.assert_allclose(factor @ factor.T, matrix + jitter * np.eye(30), atol=1e-14)
     with pytest.raises(ParameterError, match=r"jitter of 1e-08 .* fewer representative points \(n_sparse\)"):
         factorise(with_smallest(-1e-6), 1e-12)
+    # A pivot of 0.3 jitter factorises, but can only be the remains of a cancellation.
+    assert factorise(np.diag([2.0, 2.0, -0.7e-12 * 4 / 3]), 1e-12)[1] == pytest.approx(1e-10 * 4 / 3)
     twice = np.concatenate([X[:40], X[:40]])
     with pytest.raises(ParameterError, match=r"without \(near-\)duplicates"):
         SparseGPR(jitter=0.0, sigma_meV=1.0).fit(np.repeat(X[:1], 3, axis=0) * np.sqrt(0.7), Y[:3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,6 +147,30 @@ def generate(
         raise SyntheticAtomsError(
             f"Expected every unit to finish, but {len(failures)} did not and are left out; run the command again to "
             f"try them once more. The first: {failures[0]}"
+        )
+
+
+@app.command()
+def audit(
+    seconds: Annotated[
+        float, typer.Option(help="Time budget: what the chosen records took when they were made.")
+    ] = 120,
+    seed: Annotated[int | None, typer.Option(help="Chooses the records; by default another choice every time.")] = None,
+    workers: Annotated[int, typer.Option(help="Local processes.")] = 1,
+) -> None:
+    """Refit randomly chosen stored results and fail if one does not come out again."""
+    from synthetic_atoms.experiments.audit import audit as refit
+
+    seed = seed if seed is not None else secrets.randbelow(2**31)
+    findings, total = refit(seconds, seed, workers)
+    for finding in findings:
+        typer.echo(str(finding))
+    typer.echo(f"{len(findings)} of {total} records refitted (seed {seed}).")
+    drifted = [finding for finding in findings if not finding.fine]
+    if drifted:
+        raise SyntheticAtomsError(
+            f"Expected every refitted record to come out again, found {len(drifted)} of {len(findings)} that did not; "
+            f"the first: {drifted[0]}."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -119,7 +119,7 @@ class Curve:
         data = self.dataset.load()
         rows = [
             {
-                "dataset": data.name,
+                "dataset": self.dataset.name,
                 "dataset_fingerprint": data.fingerprint[:12],
                 "model": model,
                 "soap": self.soap,
@@ -232,6 +232,11 @@ def learning_curves(
     pandas.DataFrame
         One row per fit, with the columns :data:`ASKED` and :data:`FOUND`, in the grid's order.
     """
+    if use_store and replace(curve.dataset, name="") != Dataset(""):
+        raise ParameterError(
+            "Stored results are those of whole datasets: with 'n_trajectories' expected use_store=false and "
+            "compute=true, found use_store=true."
+        )
     requests = curve.requests()
     if use_store:
         records = store().select(requests)
@@ -277,8 +282,3 @@ def loglog_slope(n_train: ArrayLike, mae_meV: ArrayLike) -> float:
     """Least-squares slope of log(error) against log(N); NaN for fewer than two points."""
     x, y = np.log(np.asarray(n_train, dtype=float)), np.log(np.asarray(mae_meV, dtype=float))
     return float(np.polyfit(x, y, 1)[0]) if len(x) > 1 else float("nan")
-
-
-def describe(curve: Curve) -> dict[str, object]:
-    """The grid as plain values, for provenance."""
-    return {**asdict(curve), "hyperparameters": {k: dict(v) for k, v in curve.hyperparameters.items()}}

@@ -149,10 +149,9 @@ def stream_fits(
             scaled = basis.kernel.scale(read_rows(X, start, stop, basis.points.shape[1]))
             block = memory[: len(basis) * (stop - start)].reshape(len(basis), stop - start)
             basis.project(block, scaled)
-            active = [s for s in sums.values() if start < s.stop]
-            sizes = sorted({s.size for s in active if s.noise_variance_eV2 is not None})
+            sizes = sorted({s.size for s in sums.values() if s.noise_variance_eV2 is not None})
             unexplained = _unexplained_variance(basis.kernel.diagonal(scaled), block, sizes)
-            for one in active:
+            for one in sums.values():
                 one.add(block, y[start:stop] - shift, unexplained, scratch)
             start = stop
             if progress is not None:
