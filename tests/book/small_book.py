@@ -1,4 +1,4 @@
-"""A small project: two short notebooks under the names of real chapters, and the book's own configuration."""
+"""A small project: short notebooks under the names of the real chapters, and the book's own configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from synthetic_atoms.book import pairing
+from synthetic_atoms.book import pairing, parameters
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -113,6 +113,19 @@ print("a warning that belongs in the log", file=sys.stderr)
 print(f"largest size {p.sizes[-1]}")
 """
 
+OTHER = r"""
+# %% [markdown]
+# # {name}
+
+# %% tags=["parameters"]
+{values}
+
+# %%
+from synthetic_atoms.book import parameters
+
+p = parameters.validate_notebook("{name}", globals())
+"""
+
 INDEX = """# A small book
 
 The front page shows {glue:text}`../notebooks/01_dataset.ipynb::answer:.1f` meV, from {numref}`fig-small`, and links to
@@ -142,7 +155,9 @@ def make_project(root: Path) -> Path:
             pages.setdefault(f"{chapter['file']}.md", f"# {chapter['file']}\n\nText.\n")
     for name, text in pages.items():
         (root / "book" / name).write_text(text)
-    for name, text in (("01_dataset", DATASET), ("03_learning_curves", LEARNING)):
+    for name, model in parameters.CHAPTERS.items():
+        values = "\n".join(f"{key} = {value!r}" for key, value in model().model_dump().items())
+        text = {"01_dataset": DATASET, "03_learning_curves": LEARNING}.get(name, OTHER.format(name=name, values=values))
         (root / "notebooks" / f"{name}.py").write_text(text.lstrip())
         notebook = pairing.from_text(text.lstrip())
         (root / "notebooks" / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n")

@@ -135,7 +135,7 @@ def test_unchanged_chapters_are_not_run_again(built_project, tmp_path):
     shutil.copytree(built_project, root)
     done = run_command(root, "book", "--profile", "smoke", BOOK_REPOSITORY_URL="https://example.org/some/book")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("unchanged") == 2
+    assert done.stderr.count("unchanged") == len(parameters.CHAPTERS)
     assert Page(root / "_build" / "book" / "html" / "index.html").find("a", href="https://example.org/some/book")
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("book")
 
 def refused(done: subprocess.CompletedProcess, *words: str) -> str:
     """The one sentence that a command printed before it ended with status 2."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("01_", "03_", "book:"))]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith((*parameters.CHAPTERS, "book:"))]
     assert done.returncode == 2, done.stderr
     assert len(lines) == 1, done.stderr
     assert all(word in lines[0] for word in words), lines[0]

@@ -120,7 +120,7 @@ SOAP_SETTINGS: dict[str, SoapSettings] = {
 
 
 def soap_settings(setting: str | SoapSettings) -> SoapSettings:
-    """The settings of that name, or the settings themselves.
+    """The settings of that name, among the named ones and the candidates, or the settings themselves.
 
     Raises
     ------
@@ -129,10 +129,11 @@ def soap_settings(setting: str | SoapSettings) -> SoapSettings:
     """
     if isinstance(setting, SoapSettings):
         return setting
-    if setting not in SOAP_SETTINGS:
+    known = candidate_settings() | SOAP_SETTINGS
+    if setting not in known:
         names = ", ".join(repr(name) for name in SOAP_SETTINGS)
         raise ParameterError(f"Expected a SOAP setting out of {names}, found {setting!r}.")
-    return SOAP_SETTINGS[setting]
+    return known[setting]
 
 
 def candidate_settings() -> dict[str, SoapSettings]:
@@ -143,6 +144,8 @@ def candidate_settings() -> dict[str, SoapSettings]:
         "pow r0 3.0 m 15": Weighting(3.0, 15.0),
         "pow r0 2.8 m 12": Weighting(2.8, 12.0),
         "pow r0 2.5 m 9": Weighting(2.5, 9.0),
+        "pow r0 2.2 m 7": Weighting(2.2, 7.0),
+        "pow r0 2.0 m 6": Weighting(2.0, 6.0),
         "poly r0 3.9 m 1": Weighting(3.9, 1.0, function="poly"),
         "poly r0 3.9 m 2": Weighting(3.9, 2.0, function="poly"),
     }

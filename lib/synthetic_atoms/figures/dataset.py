@@ -1,11 +1,13 @@
-"""Figures of the dataset (Fig. 2a)."""
+"""Figures of the dataset: energies (Fig. 2a), and the variety of structures."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.stats import gaussian_kde
 
 from synthetic_atoms.errors import DataError
@@ -16,9 +18,7 @@ from synthetic_atoms.figures.style import (
     new_figure,
     style,
 )
-
-CATEGORIES = {"sp": 2, "sp2": 3, "sp3": 4}
-"""Coordination numbers of the paper's three categories."""
+from synthetic_atoms.structure import CATEGORIES
 
 
 def energy_densities(
@@ -96,4 +96,134 @@ def energy_distributions(densities: pd.DataFrame) -> Figure:
         axes.set_ylim(bottom=0)
         axes.margins(x=0)
         axes.legend()
+        return figure
+
+
+_MARKERS = {"sp": "v", "sp2": "s", "sp3": "o"}
+_RINGS = {5: ("^", "dotted"), 6: ("o", "solid"), 7: ("s", "dashed"), 8: ("D", "dashdot")}
+DENSITY = "Density (g/cm³)"
+
+
+def shares_by_density(shares: pd.DataFrame) -> Figure:
+    """Shares of sp, sp2 and sp3 atoms against density: a marker for each trajectory, a line through the means.
+
+    ``shares`` is the table of :func:`synthetic_atoms.structure.coordination_shares`.
+    """
+    with style():
+        figure = new_figure(3.6)
+        axes = figure.subplots()
+        crowded = shares["density_g_cm3"].duplicated().any()
+        for name in CATEGORIES:
+            mean = shares.groupby("density_g_cm3")[f"{name}_percent"].mean()
+            axes.plot(
+                shares["density_g_cm3"],
+                shares[f"{name}_percent"],
+                _MARKERS[name],
+                color=COORDINATION_COLOURS[name],
+                markersize=3 if crowded else 5,
+                alpha=0.35 if crowded else 1.0,
+                markeredgewidth=0,
+            )
+            axes.plot(mean.index, mean, color=COORDINATION_COLOURS[name], linestyle=COORDINATION_LINES[name])
+            axes.plot(
+                [],
+                [],
+                color=COORDINATION_COLOURS[name],
+                linestyle=COORDINATION_LINES[name],
+                marker=_MARKERS[name],
+                label=COORDINATION_LABELS[name].replace(" neighbours", ""),
+            )
+        axes.set_xlabel(DENSITY)
+        axes.set_ylabel("Atoms in the final frame (%)")
+        axes.set_ylim(-2, 102)
+        figure.legend(loc="outside upper center", ncols=3)
+        return figure
+
+
+def shares_by_density_and_temperature(shares: pd.DataFrame) -> Figure:
+    """Maps of the share of sp and of sp3 atoms over density and annealing temperature: a square for each trajectory."""
+    known = shares.dropna(subset=["anneal_temperature_K"])
+    with style():
+        figure = new_figure(3.9)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, name in zip(panels, ("sp", "sp3"), strict=True):
+            values = known[f"{name}_percent"]
+            drawn = axes.scatter(
+                known["density_g_cm3"],
+                known["anneal_temperature_K"],
+                c=values,
+                s=26,
+                marker="s",
+                cmap=colormaps["viridis"],
+                vmin=0,
+                vmax=max([1.0, *values]),
+                linewidths=0,
+            )
+            axes.set_xlabel(DENSITY)
+            label = COORDINATION_LABELS[name].replace(" neighbours", "")
+            figure.colorbar(drawn, ax=axes, location="top", label=f"{label}: atoms (%)", aspect=14, pad=0.03)
+        panels[0].set_ylabel("Annealing temperature (K)")
+        panels[0].yaxis.set_major_locator(MultipleLocator(500))
+        return figure
+
+
+def rings_by_density(rings: pd.DataFrame) -> Figure:
+    """Rings per 100 atoms against density, a line through the means for each size from 5 to 8.
+
+    ``rings`` is the table of :func:`synthetic_atoms.structure.ring_table`.
+    """
+    with style():
+        figure = new_figure(3.6)
+        axes = figure.subplots()
+        colours = colormaps["viridis"](np.linspace(0, 0.8, len(_RINGS)))
+        for (size, (marker, line)), colour in zip(_RINGS.items(), colours, strict=True):
+            mean = rings[rings["ring_size"] == size].groupby("density_g_cm3")["rings_per_100_atoms"].mean()
+            axes.plot(mean.index, mean, color=colour, marker=marker, linestyle=line, label=f"{size} atoms", lw=1.5)
+        axes.set_xlabel(DENSITY)
+        axes.set_ylabel("Rings per 100 atoms")
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside upper center", ncols=4, columnspacing=1.2, handlelength=2.2)
+        return figure
+
+
+def radial_distributions(table: pd.DataFrame, crystals: pd.DataFrame) -> Figure:
+    """Radial distribution functions at several densities, one above the other.
+
+    Parameters
+    ----------
+    table
+        ``density_g_cm3``, ``r_A``, ``g``.
+    crystals
+        Distances of neighbours in crystals, drawn as ticks at the foot: ``crystal``, ``distance_A``.
+    """
+    with style():
+        figure = new_figure(4.4)
+        axes = figure.subplots()
+        groups = list(table.groupby("density_g_cm3"))
+        step = 1.05 * max(part["g"].quantile(0.985) for _, part in groups)
+        colours = colormaps["viridis"](np.linspace(0, 0.8, len(groups)))
+        right = table["r_A"].max()
+        labels = {"graphite": "neighbours in a graphite sheet", "diamond": "in diamond"}
+        for number, ((density, part), colour) in enumerate(zip(groups, colours, strict=True)):
+            axes.axhline(number * step + 1, color="#BBBBBB", lw=0.7, zorder=1)
+            axes.plot(part["r_A"], part["g"] + number * step, color=colour, lw=1.4)
+            axes.text(right, number * step + 1.15, f"{density:.1f} g/cm³", ha="right", va="bottom", color=colour)
+        for crystal, colour, foot in (("graphite", "#CC3311", -0.08), ("diamond", "#0072B2", -0.04)):
+            distances = crystals.loc[crystals["crystal"] == crystal, "distance_A"]
+            axes.plot(
+                distances,
+                np.full(len(distances), foot * len(groups) * step),
+                "|",
+                color=colour,
+                ms=7,
+                mew=1.6,
+                label=labels[crystal],
+            )
+        axes.set_xlim(0.9, right + 0.05)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("Distance r (Å)")
+        axes.set_ylabel("Radial distribution function g(r), shifted")
+        figure.legend(
+            loc="outside upper center", ncols=2, title="neighbours in one sheet or crystal of", title_fontsize=9
+        )
         return figure
