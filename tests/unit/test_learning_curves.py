@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from synthetic_atoms import published
 from synthetic_atoms.datasets import load_local_energies
-from synthetic_atoms.descriptors import coordination_numbers, features
+from synthetic_atoms.descriptors import SOAP_SETTINGS, coordination_numbers, features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves, loglog_slope, scores, summary
@@ -148,3 +149,10 @@ def test_an_unknown_or_missing_published_table_ends_in_one_sentence(tmp_path, mo
     monkeypatch.setenv("SYNTHETIC_ATOMS_DATA", str(tmp_path))
     with pytest.raises(DataError, match="no such file"):
         published.table("fig3_learning_curves")
+
+
+def test_a_descriptor_setting_that_keeps_its_name_but_changes_is_another_request(folder, monkeypatch):
+    learning_curves(curve(folder), compute=True, workers=0)
+    assert learning_curves(curve(folder))["mae_test_meV"].notna().all()
+    monkeypatch.setitem(SOAP_SETTINGS, "tuned", replace(SOAP_SETTINGS["tuned"], sigma_A=0.41))
+    assert learning_curves(curve(folder))["mae_test_meV"].isna().all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -90,6 +91,11 @@ class SoapSettings:
     def n_features(self) -> int:
         """Length of a power-spectrum vector: pairs n <= n' for each l."""
         return self.n_max * (self.n_max + 1) // 2 * (self.l_max + 1)
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change with any of the settings, and not with their name."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
 
     @property
     def reach_A(self) -> float:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from synthetic_atoms.datasets import LocalEnergies, load_local_energies
-from synthetic_atoms.descriptors import coordination_numbers, features
+from synthetic_atoms.descriptors import coordination_numbers, features, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
@@ -30,8 +30,8 @@ MAX_TRAIN_SAMPLE = 10_000
 """Training errors are taken on at most this many of the training environments."""
 
 ASKED = (
-    "dataset", "dataset_fingerprint", "model", "soap", "n_train", "n_folds", "fold", "seed", "max_test",
-    "hyperparameters",
+    "dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "n_train", "n_folds", "fold", "seed",
+    "max_test", "hyperparameters",
 )  # fmt: skip
 FOUND = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_validation_meV",
@@ -123,6 +123,7 @@ class Curve:
                 "dataset_fingerprint": data.fingerprint[:12],
                 "model": model,
                 "soap": self.soap,
+                "soap_settings": soap_settings(self.soap).digest,
                 "n_train": n_train,
                 "n_folds": self.n_folds,
                 "fold": fold,
