@@ -146,14 +146,18 @@ else:
     cost_remark = f"The costs were not all measured when this page ran ({reason})."
 display.glue("cost_remark", cost_remark)
 
+timed = [
+    (name, text)
+    for name, text in (("qm", "cells timed:"), ("doubled", "two cells joined:"), ("teacher", "frames:"))
+    if name in measured
+]
 cost_rows = [
     {
         "label": label,
         "atoms": measured[name].n_atoms if name in measured else np.nan,
-        "structures timed": measured[name].n_structures if name in measured else np.nan,
-        "seconds per structure": measured[name].seconds if name in measured else np.nan,
+        "s per structure": measured[name].seconds if name in measured else np.nan,
         "ms per atom": measured[name].ms_per_atom if name in measured else np.nan,
-        "change of the label (meV)": 1000 * measured[name].largest_change_eV if name in measured else np.nan,
+        "change (meV)": 1000 * measured[name].largest_change_eV if name in measured else np.nan,
     }
     for name, label in (
         ("qm", "GFN1-xTB: energy and forces"),
@@ -165,15 +169,15 @@ display.show_table(
     pd.DataFrame(cost_rows),
     name="label-costs",
     caption=(
-        "Processor time of labelling a structure on one core, the median of those timed, and the largest difference "
-        "between a label computed here and the stored one. A dash: nothing to compare with, or not measured here."
+        "Processor time of labelling a structure on one core "
+        f"({', '.join(f'{text} {measured[name].n_structures}' for name, text in timed) or 'none timed'}), the median, "
+        "and the largest change of a label from the stored one. A dash: nothing to compare with, or not measured here."
     ),
     formats={
         "atoms": "{:.0f}",
-        "structures timed": "{:.0f}",
-        "seconds per structure": "{:.2f}",
+        "s per structure": "{:.2f}",
         "ms per atom": "{:.2g}",
-        "change of the label (meV)": "{:.4f}",
+        "change (meV)": "{:.4f}",
     },
 )
 
@@ -423,8 +427,8 @@ if all(slope is not None for slope in slopes.values()):
     )
 else:
     temperature_remark = (
-        "These data hold one trajectory for each density, each annealed at another temperature. What the temperature "
-        "does by itself can therefore not be told from them."
+        "These data hold no two trajectories of the same density that were annealed at different temperatures. What "
+        "the temperature does by itself can therefore not be told from them."
     )
 display.glue("temperature_remark", temperature_remark)
 known = shares.dropna(subset=["anneal_temperature_K"])

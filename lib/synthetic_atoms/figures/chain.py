@@ -96,7 +96,7 @@ def chain(
             left = _RIGHT[0] + number * panel
             draw_cell(place(left, _TOP, panel), atoms, coordination_colours(coordination), half_A=half)
             draw_cell(place(left, _BOTTOM, panel), atoms, mapped.to_rgba(energy)[:, :3], half_A=half)
-            _write(figure, left + panel / 2, _TOP + panel + 0.04, stages[number], size=9, va="bottom")
+            _write(figure, left + panel / 2, _TOP + panel + 0.04, stages[number], size=9.0, va="bottom")
         _words_and_arrows(figure, texts, panel)
         bar = figure.add_axes((2.1 / _WIDTH, 0.98 / _HEIGHT, 2.6 / _WIDTH, 0.09 / _HEIGHT))
         figure.colorbar(mapped, cax=bar, orientation="horizontal", extend="both")
@@ -115,8 +115,8 @@ def _write(figure: Figure, x: float, y: float, text: str, *, size: float = 9.5, 
 def _words_and_arrows(figure: Figure, texts: Mapping[str, str], panel: float) -> None:
     middles = [sum(_LEFT) / 2, sum(_RIGHT) / 2]
     for x, few, labels in zip(middles, ("few", "many"), ("qm_labels", "labels"), strict=True):
-        _write(figure, x, _HEIGHT - 0.05, texts[few], va="top", weight="bold", size=10)
-        _write(figure, x, _BOTTOM + panel + 0.07, texts[labels], va="bottom", weight="bold", size=10)
+        _write(figure, x, _HEIGHT - 0.05, texts[few], va="top", weight="bold", size=10.0)
+        _write(figure, x, _BOTTOM + panel + 0.07, texts[labels], va="bottom", weight="bold", size=10.0)
     low, high = _BOTTOM + panel + 0.52, _TOP - 0.08
     middle = (low + high) / 2
     for x, width, key, colour in (

@@ -223,7 +223,5 @@ def radial_distributions(table: pd.DataFrame, crystals: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("Distance r (Å)")
         axes.set_ylabel("Radial distribution function g(r), shifted")
-        figure.legend(
-            loc="outside upper center", ncols=2, title="neighbours in one sheet or crystal of", title_fontsize=9
-        )
+        figure.legend(loc="outside upper center", ncols=2, handletextpad=0.2)
         return figure

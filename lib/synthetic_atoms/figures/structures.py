@@ -159,7 +159,7 @@ def draw_cell(
             angles="xy",
             scale_units="xy",
             scale=1,
-            width=0.011,
+            width=0.008,
             color="#222222",
             zorder=50,
         )
