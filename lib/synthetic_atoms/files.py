@@ -22,24 +22,6 @@ def cache_directory() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("synthetic-atoms"))
 
 
-def data_directory() -> Path:
-    """The repository's ``data/``: ``$SYNTHETIC_ATOMS_DATA``, or the folder beside the ``lib/`` of this package.
-
-    Raises
-    ------
-    DataError
-        If there is no such folder (as when the package was installed without its repository).
-    """
-    named = os.environ.get("SYNTHETIC_ATOMS_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "data"
-    if not folder.is_dir():
-        raise DataError(
-            f"Expected the project's data folder at {folder}, found none: run inside a clone of the repository or "
-            "name the folder in the environment variable SYNTHETIC_ATOMS_DATA."
-        )
-    return folder
-
-
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO]:
     """Open a temporary file beside ``path`` that takes its name only once it is written and on disk.

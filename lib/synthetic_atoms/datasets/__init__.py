@@ -22,7 +22,7 @@ from synthetic_atoms.datasets import embedded, folder, paper
 from synthetic_atoms.datasets.containers import Frames, LocalEnergies, TotalEnergies, concatenate
 from synthetic_atoms.datasets.sampling import Sampling
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.files import data_directory
+from synthetic_atoms.paths import data_directory
 
 __all__ = [
     "Frames",
