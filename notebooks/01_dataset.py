@@ -322,7 +322,8 @@ if card is None:
 else:
     crystals = card["teacher"]["graphite_qm_eV_per_atom"] - card["teacher"]["diamond_qm_eV_per_atom"]
     remark = (
-        f"Part of the difference here is the quantum mechanics: GFN1-xTB puts diamond {crystals:.2f} eV per atom below "
+        "Part of the difference here is the quantum mechanics: in 64-atom cells GFN1-xTB puts diamond "
+        f"{crystals:.2f} eV per atom below "
         "graphite, where DFT finds the two nearly equal. The rest belongs to the structures, and to how the teacher "
         "divides a cell's energy."
     )
@@ -354,7 +355,7 @@ display.show(
     alt=(
         "Three overlapping energy distributions. Means relative to the free atom: "
         + ", ".join(f"{names[n]} {mean[n]:.2f} eV" for n in (2, 3, 4) if n in mean)
-        + ". The sp distribution lies highest and is set apart; sp² and sp³ overlap."
+        + "."
     ),
     data=densities,
 )
@@ -411,7 +412,8 @@ display.show(
 )
 
 # %% [markdown]
-# Density decides most. At {glue:text}`final_density_low:.1f` g/cm³, {glue:text}`sp_at_low:.0f` % of the atoms are sp,
+# The shares change strongly with density. At {glue:text}`final_density_low:.1f` g/cm³,
+# {glue:text}`sp_at_low:.0f` % of the atoms are sp,
 # in chains, and {glue:text}`sp3_at_low:.0f` % are sp³. At {glue:text}`final_density_high:.1f` g/cm³,
 # {glue:text}`sp_at_high:.1f` % are sp and {glue:text}`sp3_at_high:.0f` % are sp³, as in tetrahedral amorphous carbon.
 # The share of sp² is largest, {glue:text}`sp2_most:.0f` %, at {glue:text}`sp2_most_density:.1f` g/cm³.
@@ -445,7 +447,7 @@ if len(known):
             f"Two maps of {len(known)} squares. sp is most frequent, {most_sp['sp_percent']:.0f} %, at "
             f"{most_sp['density_g_cm3']:.1f} g/cm³ and {most_sp['anneal_temperature_K']:.0f} K; sp³, "
             f"{most_sp3['sp3_percent']:.0f} %, at {most_sp3['density_g_cm3']:.1f} g/cm³ and "
-            f"{most_sp3['anneal_temperature_K']:.0f} K. Both change mostly from left to right, with the density."
+            f"{most_sp3['anneal_temperature_K']:.0f} K."
         ),
         data=known,
     )
@@ -603,8 +605,7 @@ display.show_table(
 # {glue:text}`final_density_high:.1f` g/cm³; it is {glue:text}`bond_graphite:.3f` Å in graphite and
 # {glue:text}`bond_diamond:.3f` Å in diamond. Few atoms lie between the first and the second peak: were the limit of a
 # bond 0.1 Å larger, there would be {glue:text}`gain_low:.1f` to {glue:text}`gain_high:.1f` % more bonds, depending on
-# the density. The numbers of neighbours on this page therefore hardly depend on it. Beyond the second peak the
-# functions stay near one: there is no long-range order.
+# the density. The numbers of neighbours on this page therefore hardly depend on it.
 
 # %% [markdown]
 # ## Typical and extreme structures

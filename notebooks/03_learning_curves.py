@@ -51,6 +51,8 @@ from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning
 from synthetic_atoms.figures import learning_curves as figures
 
 p = parameters.validate_notebook("03_learning_curves", globals())
+for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
+    display.glue(name, getattr(p, name))
 
 # %% [markdown]
 # ## What is asked and what is done
@@ -62,16 +64,18 @@ p = parameters.validate_notebook("03_learning_curves", globals())
 #   $$\mathbf{c} = [\mathbf{K}_{MM} + \mathbf{K}_{MN}\Sigma^{-1}\mathbf{K}_{NM}]^{-1}
 #   \mathbf{K}_{MN}\Sigma^{-1}\mathbf{y},$$
 #
-#   with the kernel $k(\mathbf{x}, \mathbf{x}') = (\mathbf{x}\cdot\mathbf{x}')^\zeta$, $\zeta = 4$, and
-#   $\Sigma = \sigma^2\mathbf{I}$ with $\sigma = 10$ meV. The representative points are the first $M$ of the shuffled
-#   training set, at most 5000.
+#   with the kernel $k(\mathbf{x}, \mathbf{x}') = (\mathbf{x}\cdot\mathbf{x}')^\zeta$, $\zeta$ = {glue:text}`zeta`, and
+#   $\Sigma = \sigma^2\mathbf{I}$ with $\sigma$ = {glue:text}`sigma_meV:g` meV.
+#   The representative points are the first $M$ of the shuffled
+#   training set, at most {glue:text}`n_sparse:,`.
 # - **NN** is a fully connected network with CELU activations {cite}`barron2017continuously` on standardised inputs,
 #   trained with Adam and stopped early by the error on a validation set: a tenth of the training environments, at most
 #   1000.
 #
-# Errors are mean absolute errors (MAE) on the environments of trajectories that the model has not seen: five-fold
-# cross-validation in which every trajectory lies wholly in the training set or wholly in the test set. Within a fold
-# the smaller training sets are subsets of the larger ones, drawn at random from all environments without replacement.
+# Errors are mean absolute errors (MAE) on the environments of trajectories that the model has not seen:
+# cross-validation in {glue:text}`n_folds` folds in which every trajectory lies wholly in the training set or wholly in
+# the test set. Within a fold the smaller training sets are subsets of the larger ones, drawn at random from all
+# environments without replacement.
 
 # %% tags=["hide-input"]
 grid = Curve(

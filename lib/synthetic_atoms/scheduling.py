@@ -68,11 +68,13 @@ def run_units(
     workers: int | None = None,
     scheduler: str | None = None,
     description: str = "",
+    on_result: Callable[[Result], None] = lambda result: None,
 ) -> tuple[list[Result], list[SyntheticAtomsError]]:
     """Apply ``function`` to each unit, with a progress bar; results in the order in which they come.
 
     A unit that ends in a :class:`SyntheticAtomsError` costs only itself: its error is printed at once, and returned
     beside the results. ``workers=0`` runs everything in this process.
+    ``on_result`` is called with each result as it comes: what it stores is kept if the rest is interrupted.
     """
     results: list[Result] = []
     failures: list[SyntheticAtomsError] = []
@@ -82,6 +84,7 @@ def run_units(
             for unit in units:
                 try:
                     results.append(function(unit))
+                    on_result(results[-1])
                 except SyntheticAtomsError as error:
                     failures.append(error)
                     bar.write(str(error), file=sys.stderr)
@@ -92,6 +95,7 @@ def run_units(
                 error = future.exception()
                 if error is None:
                     results.append(future.result())
+                    on_result(results[-1])
                 elif isinstance(error, SyntheticAtomsError):
                     failures.append(error)
                     bar.write(str(error), file=sys.stderr)

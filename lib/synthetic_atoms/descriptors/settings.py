@@ -143,7 +143,7 @@ def soap_settings(setting: str | SoapSettings) -> SoapSettings:
 
 
 def candidate_settings() -> dict[str, SoapSettings]:
-    """Settings compared when "tuned" was chosen; all but the first weigh a neighbour at the cutoff below 0.02."""
+    """Candidates that chapter 02 compares with "tuned"; all but the first fall below 0.02 at the cutoff."""
     start = SoapSettings(3.9, 0.4, weighting=Weighting(r0_A=3.2, m=10.0))
     weightings = {
         "pow r0 3.2 m 20": Weighting(3.2, 20.0),

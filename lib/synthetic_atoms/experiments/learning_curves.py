@@ -254,10 +254,11 @@ def learning_curves(
     for split in splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test):
         rows = np.concatenate([split.test, split.sample(max(curve.sizes))])
         features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    done, failures = run_units(run_group, groups, workers=workers, scheduler=scheduler, description="fits")
+    keep = store().add if use_store else lambda rows: None  # at once: an interrupted grid keeps its finished fits
+    done, failures = run_units(
+        run_group, groups, workers=workers, scheduler=scheduler, description="fits", on_result=keep
+    )
     rows = [row for group in done for row in group]
-    if use_store:
-        store().add(rows)
     if failures:
         raise failures[0]
     if use_store:

@@ -87,7 +87,7 @@ def generate(
     output
         Folder of the finished dataset.
     plan
-        Its extent; the embedded dataset's by default.
+        Its extent; the paper's by default.
     settings
         Settings of the teacher.
     workers, scheduler

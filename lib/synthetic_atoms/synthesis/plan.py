@@ -55,7 +55,7 @@ class TrajectoryUnit:
 
 @dataclass(frozen=True)
 class Plan:
-    """The extent of a dataset; the defaults are the embedded one's.
+    """The extent of a dataset; the defaults are the paper's.
 
     Attributes
     ----------
