@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +15,22 @@ from hypothesis import strategies as st
 
 from synthetic_atoms.datasets import load_local_energies, load_total_energies
 from synthetic_atoms.errors import DataError, ParameterError, SyntheticAtomsError
-from synthetic_atoms.synthesis import quantum
-from synthetic_atoms.synthesis.crystals import diamond, graphite, strained_crystals
-from synthetic_atoms.synthesis.dynamics import (
+from synthetic_atoms.scheduling import Pool
+from synthetic_atoms.synthesis import quantum, structures, teacher
+from synthetic_atoms.synthesis.crystals import diamond, graphite, perfect_crystals, strained_crystals
+from synthetic_atoms.synthesis.dynamics import melt_quench_anneal
+from synthetic_atoms.synthesis.fitting import ARCHIVE, REPORT, labelled
+from synthetic_atoms.synthesis.labelling import Labeller, teacher_errors
+from synthetic_atoms.synthesis.pipeline import generate
+from synthetic_atoms.synthesis.plan import Plan
+from synthetic_atoms.synthesis.potentials import LCBOP, TERSOFF, PairStyle, pair_style, start_lammps
+from synthetic_atoms.synthesis.protocol import (
     PAPER_PROTOCOL,
     Protocol,
     cell_length,
     draw_snapshot_steps,
-    melt_quench_anneal,
     to_milliangstrom,
 )
-from synthetic_atoms.synthesis.pipeline import generate
-from synthetic_atoms.synthesis.plan import Plan
-from synthetic_atoms.synthesis.potentials import LCBOP, TERSOFF, PairStyle, start_lammps
 from synthetic_atoms.synthesis.structures import make_all
 from synthetic_atoms.synthesis.teacher import GapSettings, Teacher
 
@@ -57,6 +62,11 @@ def test_tersoff_gives_its_published_cohesive_energy_of_diamond():
 def test_lcbop_gives_its_published_cohesive_energies():
     # Los and Fasolino, Phys. Rev. B 68, 024107 (2003): 7.374 eV for graphite, 7.349 eV for diamond.
     assert energy_per_atom(diamond(), LCBOP) == pytest.approx(-7.349, abs=0.02)
+
+
+def test_a_pair_style_takes_its_parameter_file_from_the_wheel():
+    # Brenner et al., J. Phys.: Condens. Matter 14, 783 (2002): 7.37 eV; AIREBO adds a little dispersion.
+    assert energy_per_atom(diamond(), pair_style("airebo 3.0", ["* * CH.airebo C"])) == pytest.approx(-7.4, abs=0.1)
 
 
 def test_protocol_follows_the_paper():
@@ -152,6 +162,16 @@ def test_a_calculation_that_fails_ends_in_one_sentence():
         quantum.label(clash)
 
 
+@pytest.mark.parametrize(("symbol", "neighbours", "distance"), [("Cu", 12, 2.55), ("Fe", 8, 2.48), ("Si", 4, 2.35)])
+def test_other_elements_have_their_own_crystal(symbol, neighbours, distance):
+    (atoms,) = perfect_crystals(symbol).values()
+    distances = np.sort(atoms.get_distances(0, range(1, len(atoms)), mic=True))
+    np.testing.assert_allclose(distances[:neighbours], distance, atol=0.02)
+    assert 40 <= len(atoms) <= 110
+    with pytest.raises(ParameterError, match="crystals: 0"):
+        perfect_crystals("Ga")
+
+
 def test_strained_crystals_start_from_the_perfect_ones():
     cells = strained_crystals(6, seed=3)
     np.testing.assert_allclose(cells[0].get_all_distances(mic=True), diamond().get_all_distances(mic=True))
@@ -172,9 +192,29 @@ def test_a_larger_plan_begins_with_the_smaller_one():
     assert len({unit.seed for unit in units}) == 546
 
 
+def test_the_embedded_plan_is_what_it_was():
+    # The committed data were made from these; another digest would begin all over again.
+    plan = Plan()
+    assert plan.folder.name == "15baa7a5d580"
+    cell, trajectory = next(plan.cell_units()), list(plan.trajectory_units())[1]
+    assert (cell.seed, cell.snapshot_step, cell.anneal_temperature_K) == (706271059, 4290, 3345.0)
+    assert (trajectory.seed, trajectory.snapshot_steps[:3]) == (1833443757, (18600, 19010, 33890))
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"cells": 3}, {"trajectories": "some"}, {"snapshots": 0}, {"densities_g_cm3": ()}, {"densities_g_cm3": (20.0,)}],
+    [
+        {"cells": 3},
+        {"trajectories": "some"},
+        {"trajectories": 547},
+        {"snapshots": 0},
+        {"snapshots": 20_000},
+        {"densities_g_cm3": ()},
+        {"densities_g_cm3": (20.0,)},
+        {"densities_g_cm3": (2.0, 2.0)},
+        {"anneal_temperatures_K": (0,)},
+        {"atoms_per_frame": 20_000},  # a cell whose positions do not fit into 16 bits of milliangstroms
+    ],
 )
 def test_an_impossible_plan_is_refused(changes):
     with pytest.raises(ParameterError, match="Expected"):
@@ -255,15 +295,46 @@ def test_a_lost_unit_is_made_again_identically(plan, dataset):
     assert unit.path.read_bytes() == before
 
 
-def test_a_damaged_unit_stops_with_one_sentence(plan, dataset, tmp_path):
-    unit = next(plan.cell_units())
-    whole = unit.path.read_bytes()
-    unit.path.write_bytes(whole[: len(whole) // 2])
-    try:
-        with pytest.raises(DataError, match=unit.path.name):
-            generate(tmp_path / "never", plan, settings=TINY_GAP, workers=0)
-    finally:
-        unit.path.write_bytes(whole)
+def test_a_dataset_goes_on_from_its_own_teacher_and_labels(dataset, plan, tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("something was computed again")
+
+    for module, name in ((teacher, "fit"), (structures, "_cell"), (structures, "_trajectory")):
+        monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(Teacher, "local_energies", refuse)
+    shutil.copytree(dataset, tmp_path / "copy")
+    elsewhere = replace(plan, work=tmp_path / "work")
+    assert generate(tmp_path / "copy", elsewhere, settings=TINY_GAP, workers=0) == []
+    for path in dataset.rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "copy" / path.relative_to(dataset)).read_bytes() == path.read_bytes()
+    monkeypatch.undo()
+    # Another teacher's settings: structures are kept, the teacher and its labels are not.
+    other = replace(TINY_GAP, zeta=2)
+    assert generate(tmp_path / "copy", elsewhere, settings=other, workers=0) == []
+    found, before = load_local_energies(str(tmp_path / "copy")), load_local_energies(str(dataset))
+    np.testing.assert_array_equal(found.positions_A, before.positions_A)
+    assert np.abs(found.local_energy_eV - before.local_energy_eV).max() > 1e-6
+
+
+def test_a_damaged_teacher_is_fitted_again(dataset, plan, tmp_path, capsys):
+    (archive,) = plan.folder.glob(f"teacher-*/{ARCHIVE}")
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:500])
+    assert generate(tmp_path / "again", plan, settings=TINY_GAP, workers=0) == []
+    assert "Fitting a damaged teacher again" in capsys.readouterr().err
+    assert archive.read_bytes() == whole == (tmp_path / "again" / ARCHIVE).read_bytes()
+    assert sorted(path.name for path in archive.parent.iterdir()) == [REPORT, ARCHIVE]
+
+
+def test_errors_in_parallel_are_those_found_one_by_one(dataset, plan):
+    units = list(plan.cell_units())[:5]
+    (archive,) = plan.folder.glob(f"teacher-*/{ARCHIVE}")
+    cells = labelled(units)
+    expected = teacher.errors(Teacher(archive), cells.cells, cells.energies_eV, cells.forces_eV_A)
+    with Pool(workers=2) as pool:
+        found = teacher_errors(Labeller.of(archive), units, pool)
+    assert found == pytest.approx(expected, abs=1.1e-6)
 
 
 def test_a_damaged_teacher_stops_with_one_sentence(dataset, tmp_path):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthetic_atoms.book import parameters, profiles, project
+from synthetic_atoms.book import generation, parameters, profiles, project
 from synthetic_atoms.errors import ParameterError, SyntheticAtomsError
 
 app = typer.Typer(
@@ -123,31 +123,7 @@ def pair(
         typer.echo(f"{len(pairing.names())} pairs agree")
 
 
-@app.command()
-def generate(
-    output: Annotated[Path, typer.Option(help="Folder for the finished dataset.")],
-    cells: Annotated[int, typer.Option(help="Small cells with quantum-mechanical labels.")] = 1625,
-    trajectories: Annotated[
-        str, typer.Option(help="'all': each density at each annealing temperature; or 'one-per-density'.")
-    ] = "all",
-    snapshots: Annotated[int, typer.Option(help="Frames kept of each trajectory.")] = 12,
-    seed: Annotated[int, typer.Option(help="Everything random follows from this number.")] = 20230320,
-    workers: Annotated[int | None, typer.Option(help="Local processes; one per core by default.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
-) -> None:
-    """Make a dataset: trajectories, quantum-mechanical energies, teacher, labels. A run that was stopped goes on."""
-    from synthetic_atoms.synthesis.pipeline import generate as make
-    from synthetic_atoms.synthesis.plan import Plan
-
-    plan = Plan(cells=cells, trajectories=trajectories, snapshots=snapshots, seed=seed)
-    typer.echo(f"Unfinished work is kept in {plan.folder}.")
-    failures = make(output, plan, workers=workers, scheduler=scheduler)
-    typer.echo(f"The dataset is in {output}.")
-    if failures:
-        raise SyntheticAtomsError(
-            f"Expected every unit to finish, but {len(failures)} did not and are left out; run the command again to "
-            f"try them once more. The first: {failures[0]}"
-        )
+app.command(help=generation.HELP)(generation.generate)
 
 
 @app.command()

@@ -44,7 +44,7 @@ class Relay:
 
     def __init__(self, stream: TextIOBase, chapter: str, interval_s: float) -> None:
         self._stream, self._chapter, self._interval_s = stream, chapter, interval_s
-        self._last = 0.0
+        self._last = -float("inf")  # the clock may have started a moment ago
 
     def write(self, text: str) -> None:
         """Take a piece of text, pass on what is worth it."""

@@ -155,6 +155,22 @@ def is_dataset(folder: Path) -> bool:
     return (folder / CARD).is_file()
 
 
+def read_local(folder: Path, file: str, card: Mapping) -> dict[str, np.ndarray]:
+    """The arrays of one shard, checked against the card.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or not the one that the card describes.
+    """
+    return _read(folder, file, card, _LOCAL)
+
+
+def read_total(folder: Path, card: Mapping) -> dict[str, np.ndarray]:
+    """The arrays of the cells with total energies, checked as in :func:`read_local`."""
+    return _read(folder, TOTAL, card, _TOTAL)
+
+
 def iter_local(folder: Path, sampling: Sampling, name: str) -> Iterator[LocalEnergies]:
     """One :class:`LocalEnergies` for each shard from which the sample takes something, by increasing density.
 
@@ -169,10 +185,10 @@ def iter_local(folder: Path, sampling: Sampling, name: str) -> Iterator[LocalEne
         raise DataError(f"Expected shards '{LOCAL}/*.npz' in {folder / CARD}, found none.")
     wanted = None
     if sampling.n_trajectories is not None:
-        numbers = [_read(folder, file, card, _LOCAL)["trajectory"].tolist() for file in shards]
+        numbers = [read_local(folder, file, card)["trajectory"].tolist() for file in shards]
         wanted = set(sampling.choose_trajectories([number for shard in numbers for number in shard]))
     for file in shards:
-        arrays = _read(folder, file, card, _LOCAL)
+        arrays = read_local(folder, file, card)
         trajectories = arrays["trajectory"].tolist()
         mine = [index for index, number in enumerate(trajectories) if wanted is None or number in wanted]
         if not mine:
@@ -191,7 +207,7 @@ def load_total(folder: Path, name: str) -> TotalEnergies:
         If the file is missing, damaged or not the one that the card describes.
     """
     card = read_card(folder)
-    arrays = _read(folder, TOTAL, card, _TOTAL)
+    arrays = read_total(folder, card)
     frames = np.arange(len(arrays["positions_mA"]))
     local = arrays.get("local_energy_eV")
     return TotalEnergies(
@@ -218,7 +234,7 @@ def _common(arrays: dict, frames: np.ndarray, card: dict, name: str) -> dict:
     }
 
 
-def _read(folder: Path, file: str, card: dict, schema: Mapping) -> dict[str, np.ndarray]:
+def _read(folder: Path, file: str, card: Mapping, schema: Mapping) -> dict[str, np.ndarray]:
     path = folder / file
     expected = card["sha256"].get(file)
     if expected is None:

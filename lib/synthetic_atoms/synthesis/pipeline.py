@@ -4,69 +4,44 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
 
 from synthetic_atoms.datasets import embedded
-from synthetic_atoms.errors import SyntheticAtomsError
-from synthetic_atoms.files import atomic_write, once, read_npz, sha256
-from synthetic_atoms.scheduling import available_cores, run_units
+from synthetic_atoms.errors import DataError, MissingDependencyError, ParameterError, SyntheticAtomsError
+from synthetic_atoms.files import atomic_write, read_npz
+from synthetic_atoms.scheduling import Pool, say
 from synthetic_atoms.synthesis import card, quantum, teacher
-from synthetic_atoms.synthesis.crystals import strained_crystals
-from synthetic_atoms.synthesis.plan import Plan, TrajectoryUnit
-from synthetic_atoms.synthesis.structures import atoms_from_milliangstrom, make_all
+from synthetic_atoms.synthesis.crystals import perfect_crystals
+from synthetic_atoms.synthesis.dynamics import check_driver
+from synthetic_atoms.synthesis.fitting import REPORT, fit_teacher
+from synthetic_atoms.synthesis.labelling import CELL_LABELS, FRAME_LABELS, Labeller, label_units, labels_path
+from synthetic_atoms.synthesis.plan import CellUnit, Plan, TrajectoryUnit, density_name
+from synthetic_atoms.synthesis.potentials import PairStyle
+from synthetic_atoms.synthesis.reuse import restore
+from synthetic_atoms.synthesis.structures import CELL_ARRAYS, FRAME_ARRAYS, make_all
 
-HELD_OUT = 5
-"""Every fifth cell is held out when the teacher's error is measured."""
+FATAL = (DataError, ParameterError, MissingDependencyError)
+"""Errors that every further unit would end in as well: a full disk, a calculator that is not there."""
 
-_FRAME_ARRAYS = {
-    "positions_mA": "u3",
-    "cell_length_A": "f0",
-    "density_g_cm3": "f0",
-    "anneal_temperature_K": "f0",
-    "trajectory": "i0",
-    "time_ps": "f1",
-    "temperature_K": "f1",
-}
-_CELL_ARRAYS = {
-    "positions_mA": "u2",
-    "cell_length_A": "f0",
-    "total_energy_eV": "f0",
-    "forces_eV_A": "f2",
-    "density_g_cm3": "f0",
-    "anneal_temperature_K": "f0",
-    "trajectory": "i0",
-    "time_ps": "f0",
-    "temperature_K": "f0",
-}
+TEACHER = "teacher.tar.xz"
+_ABANDONED_S = 24 * 3600  # what a killed run left half-written is removed after a day
+_LEFT_BEHIND = (".*.part", "*/.*.part", "*/*/.*.part", ".fit-*", ".shared-*")
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Cells with quantum-mechanical energies (eV) and forces (eV/A, (atoms, 3) each)."""
+class Missing:
+    """How many units a dataset lacks because they failed."""
 
-    cells: list[Atoms]
-    energies_eV: list[float]
-    forces_eV_A: list[np.ndarray]
+    cells: int
+    trajectories: int
 
-    def __add__(self, other: Labelled) -> Labelled:
-        """Both sets, one after the other."""
-        return Labelled(
-            self.cells + other.cells, self.energies_eV + other.energies_eV, self.forces_eV_A + other.forces_eV_A
-        )
-
-    def select(self, chosen: Sequence[int]) -> Labelled:
-        """Some of the cells."""
-        return Labelled(
-            [self.cells[i] for i in chosen],
-            [self.energies_eV[i] for i in chosen],
-            [self.forces_eV_A[i] for i in chosen],
-        )
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.cells} cells and {self.trajectories} trajectories"
 
 
 def generate(
@@ -80,180 +55,178 @@ def generate(
     """Make a dataset, or finish one that was begun.
 
     Every cell, trajectory and set of labels is one file under ``plan.folder``, written whole or not at all, so that a
-    killed run goes on where it stopped. ``output`` receives the finished shards, the teacher and the data card.
+    killed run goes on where it stopped, and two runs at once do not harm each other. ``output`` receives the finished
+    shards, the teacher and the data card. What an earlier dataset in ``output`` already has of the plan's units is not
+    made again.
 
     Parameters
     ----------
     output
-        Folder of the finished dataset.
+        Folder of the finished dataset: a new one, an empty one, or that of an earlier dataset.
     plan
-        Its extent; the paper's by default.
+        Its extent and method; the embedded dataset's by default.
     settings
         Settings of the teacher.
     workers, scheduler
-        Local processes (one per core by default), or the address of a Dask scheduler.
+        Local processes (one per core by default; 0: none), or the address of a Dask scheduler whose workers share
+        ``plan.folder``. Only paths and small arrays travel.
 
     Returns
     -------
     list of SyntheticAtomsError
         Units that failed and are left out; a rerun tries them again.
+
+    Raises
+    ------
+    SyntheticAtomsError
+        If nothing more can be done; what was finished is kept.
     """
     plan, settings = plan or Plan(), settings or teacher.GapSettings()
-    run = {"workers": workers, "scheduler": scheduler}
+    check_output(output)
+    check_method(plan)
+    for folder in (plan.folder, output):
+        remove_abandoned(folder)
+    restored = restore(plan, output, settings)
+    if restored:
+        say(f"{restored} cells and trajectories are taken from the dataset in {output}.")
     cell_units, trajectory_units = list(plan.cell_units()), list(plan.trajectory_units())
-    failures = make_all(cell_units, **run)
-    quantum_set = [read_npz(unit.path, _CELL_ARRAYS) for unit in cell_units if unit.path.exists()]
-    if len(quantum_set) < 2 * HELD_OUT:
-        raise SyntheticAtomsError(
-            f"Fitting a teacher needs at least {2 * HELD_OUT} labelled cells, found {len(quantum_set)}."
-        )
-    free_atom_eV = quantum.free_atom_energy()
-    archive = fit_teacher(plan, labelled(quantum_set), free_atom_eV, settings, threads=workers or available_cores())
-    failures += make_all(trajectory_units, **run)
-    failures += label_trajectories(plan, [u for u in trajectory_units if u.path.exists()], archive, **run)
-    export(plan, output, quantum_set, trajectory_units, archive, free_atom_eV, settings)
+    with Pool(workers, scheduler, fatal=FATAL) as pool:
+        pool.check_shared(plan.folder)
+        free_atom_eV = free_atom_energy(plan)
+        failures = make_all(cell_units, pool=pool)
+        made = [unit for unit in cell_units if unit.path.exists()]
+        if plan.method.labeller is not None:
+            labeller = Labeller.of(plan.method.labeller)
+        else:
+            labeller = Labeller.of(fit_teacher(plan, made, free_atom_eV, settings, pool))
+        failures += make_all(trajectory_units, pool=pool)
+        run = [unit for unit in trajectory_units if unit.path.exists()]
+        failures += label_units(plan, made, labeller, pool)
+        failures += label_units(plan, run, labeller, pool)
+    missing = export(plan, output, labeller, free_atom_eV)
+    if missing.cells or missing.trajectories:
+        say(f"The dataset lacks {missing}, which failed.")
     return failures
 
 
-def labelled(arrays: Sequence[dict[str, np.ndarray]]) -> Labelled:
-    """The small cells and their labels, from their files' content."""
-    return Labelled(
-        [atoms_from_milliangstrom(cell["positions_mA"], cell["cell_length_A"]) for cell in arrays],
-        [float(cell["total_energy_eV"]) for cell in arrays],
-        [cell["forces_eV_A"].astype(float) for cell in arrays],
-    )
+def check_output(output: Path) -> None:
+    """Refuse a folder that holds anything but a dataset, finished or not.
 
-
-def labelled_crystals(plan: Plan) -> Labelled:
-    """Strained diamond and graphite with quantum-mechanical labels, kept in the work folder."""
-    cells = strained_crystals(plan.crystals, plan.seed)
-    path = plan.folder / f"crystals-{plan.crystals}.npz"
-
-    def make() -> dict[str, np.ndarray]:
-        labels = [quantum.label(atoms) for atoms in cells]
-        return {"total_energy_eV": np.array([e for e, _ in labels]), "forces_eV_A": np.stack([f for _, f in labels])}
-
-    once(path, make)
-    arrays = read_npz(path, {"total_energy_eV": "f1", "forces_eV_A": "f3"})
-    return Labelled(cells, arrays["total_energy_eV"].tolist(), list(arrays["forces_eV_A"]))
-
-
-def fit_teacher(
-    plan: Plan, cells: Labelled, free_atom_eV: float, settings: teacher.GapSettings, *, threads: int = 1
-) -> Path:
-    """Fit the teacher twice, unless it is there: without every fifth cell to measure its error, then on all cells.
-
-    Beside the archive lies ``teacher.json`` with the settings, the number of cells and the held-out errors.
+    Raises
+    ------
+    DataError
+        If it does, or is not a folder, or cannot be made.
     """
-    folder = plan.folder / f"teacher-{len(cells.cells)}cells-{plan.crystals}crystals"
-    archive, report = folder / "teacher.tar.xz", folder / "teacher.json"
-    if archive.exists() and report.exists() and json.loads(report.read_text())["settings"] == asdict(settings):
-        return archive
-    crystals = labelled_crystals(plan)
-    held_out = [i for i in range(len(cells.cells)) if i % HELD_OUT == HELD_OUT - 1]
-    rest = [i for i in range(len(cells.cells)) if i % HELD_OUT != HELD_OUT - 1]
-    trial = folder / "held-out.tar.xz"
-    for training, path in ((cells.select(rest) + crystals, trial), (cells + crystals, archive)):
-        teacher.fit(
-            training.cells, training.energies_eV, training.forces_eV_A, free_atom_eV, path, settings,
-            seed=plan.seed, threads=threads,
-        )  # fmt: skip
-    test, seen = cells.select(held_out), cells.select(rest[: len(held_out)])
-    final = teacher.Teacher(archive)
-    perfect = crystals.select([0, 1])
-    shifts = [
-        (final.total(atoms)[0] - energy) / len(atoms)
-        for atoms, energy in zip(perfect.cells, perfect.energies_eV, strict=True)
-    ]
-    content = {
-        "settings": asdict(settings),
-        "n_cells": len(cells.cells),
-        "n_crystals": len(crystals.cells),
-        "held_out": teacher.errors(teacher.Teacher(trial), test.cells, test.energies_eV, test.forces_eV_A),
-        "training": teacher.errors(final, seen.cells, seen.energies_eV, seen.forces_eV_A),
-        "diamond_error_eV_per_atom": shifts[0],
-        "graphite_error_eV_per_atom": shifts[1],
-        "diamond_qm_eV_per_atom": perfect.energies_eV[0] / len(perfect.cells[0]),
-        "graphite_qm_eV_per_atom": perfect.energies_eV[1] / len(perfect.cells[1]),
-    }
-    with atomic_write(report, "w") as stream:
-        json.dump(content, stream, indent=2)
-    return archive
+    ours = {"card.json", "README.md", TEACHER, embedded.LOCAL, embedded.TOTAL}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        others = sorted(path.name for path in output.iterdir() if path.name not in ours and path.suffix != ".part")
+    except OSError as error:
+        raise DataError(f"Expected a folder that can be written at {output}, found: {error.strerror}.") from error
+    if others:
+        raise DataError(f"Expected an empty folder or an earlier dataset at {output}, found '{others[0]}' in it.")
 
 
-def _labels_path(plan: Plan, unit: TrajectoryUnit, archive: Path) -> Path:
-    return plan.folder / f"labels-{sha256(archive)[:12]}" / f"{unit.name}.npz"
+def check_method(plan: Plan) -> None:
+    """Refuse a method that cannot work before anything long is begun.
+
+    Raises
+    ------
+    MissingDependencyError, ParameterError
+        If a package or calculator is lacking, or does not give what is needed of it.
+    """
+    method = plan.method
+    for interaction in (method.driver, method.relaxer):
+        if isinstance(interaction, PairStyle):
+            check_driver(interaction, method.element)
+        elif interaction is not None:
+            interaction.check("energy", "forces")
+    if method.qm is not None:
+        method.qm.check("energy", "forces")
+    elif plan.cells:
+        quantum.gfn1_xtb()
+    if method.labeller is not None:
+        method.labeller.check("energies")
+    else:
+        teacher.check_available()
+        if plan.crystals:
+            perfect_crystals(method.element)
 
 
-_teachers: dict[Path, teacher.Teacher] = {}  # one per worker process: reading it costs seconds
+def free_atom_energy(plan: Plan) -> float:
+    """Energy (eV) of the isolated atom in the quantum mechanics; NaN if no teacher needs it and there is none."""
+    if plan.free_atom_energy_eV is not None:
+        return plan.free_atom_energy_eV
+    if not plan.cells:
+        return float("nan")
+    try:
+        return quantum.free_atom_energy(plan.method.element, plan.method.qm)
+    except ParameterError:
+        if plan.method.labeller is None:
+            raise
+        return float("nan")
 
 
-def _label(unit: TrajectoryUnit, path: Path, archive: Path) -> bool:
-    def make() -> dict[str, np.ndarray]:
-        if archive not in _teachers:
-            _teachers[archive] = teacher.Teacher(archive)
-        frames = read_npz(unit.path, _FRAME_ARRAYS)
-        energies = [
-            _teachers[archive].local_energies(atoms_from_milliangstrom(positions, frames["cell_length_A"]))
-            for positions in frames["positions_mA"]
-        ]
-        return {"local_energy_eV": np.array(energies, dtype=np.float32)}
-
-    return once(path, make)
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files that killed runs left behind more than a day ago."""
+    before = time.time() - _ABANDONED_S
+    for path in [found for pattern in _LEFT_BEHIND for found in folder.glob(pattern)]:
+        try:
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:
+            continue  # another run was faster, or it is not ours to remove
 
 
-def _label_unit(archive: Path, item: tuple[TrajectoryUnit, Path]) -> bool:
-    return _label(*item, archive)
+def export(plan: Plan, output: Path, labeller: Labeller, free_atom_eV: float) -> Missing:
+    """Write the finished shards, the teacher and the data card from what is in the work folder.
 
+    Units that failed are left out, and counted.
 
-def label_trajectories(
-    plan: Plan, units: Sequence[TrajectoryUnit], archive: Path, *, workers: int | None, scheduler: str | None = None
-) -> list[SyntheticAtomsError]:
-    """Give every frame the teacher's per-atom energies, one file per trajectory and teacher."""
-    pairs = [(unit, _labels_path(plan, unit, archive)) for unit in units]
-    missing = [pair for pair in pairs if not pair[1].exists()]
-    _, failures = run_units(
-        partial(_label_unit, archive), missing, workers=workers, scheduler=scheduler, description="labels"
+    Raises
+    ------
+    DataError
+        If a file of the work folder is damaged, there is no trajectory at all, or ``output`` cannot be written.
+    """
+    cells = [unit for unit in plan.cell_units() if labels_path(plan, unit, labeller).exists()]
+    units = list(plan.trajectory_units())
+    whole = sorted((u for u in units if labels_path(plan, u, labeller).exists()), key=lambda unit: unit.number)
+    missing = Missing(plan.cells - len(cells), len(units) - len(whole))
+    if not whole:
+        raise DataError(f"Expected at least one labelled trajectory in {plan.folder}, found none.")
+    written = []
+    for density in sorted({unit.density_g_cm3 for unit in whole}):
+        written.append(output / embedded.LOCAL / f"{density_name(density)}.npz")
+        _export_density(plan, written[-1], [unit for unit in whole if unit.density_g_cm3 == density], labeller)
+    report: dict[str, object] = {}
+    if cells:
+        written.append(output / embedded.TOTAL)
+        _export_cells(plan, written[-1], cells, labeller)
+    if isinstance(labeller.source, Path):
+        written.append(output / TEACHER)
+        with atomic_write(written[-1]) as stream:
+            stream.write(labeller.source.read_bytes())
+        report = json.loads((labeller.source.parent / REPORT).read_text(encoding="utf-8"))
+    card.write(
+        output, plan, report, free_atom_eV, written, {"cells": missing.cells, "trajectories": missing.trajectories}
     )
-    return failures
+    return missing
 
 
-def export(
-    plan: Plan,
-    output: Path,
-    quantum_set: Sequence[dict[str, np.ndarray]],
-    units: Sequence[TrajectoryUnit],
-    archive: Path,
-    free_atom_eV: float,
-    settings: teacher.GapSettings,
-) -> None:
-    """Write the finished shards, the teacher and the data card; a density is written only when it is complete."""
-    output.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(archive, output / "teacher.tar.xz")
-    model = teacher.Teacher(archive)
-    local = [
-        model.local_energies(atoms_from_milliangstrom(cell["positions_mA"], cell["cell_length_A"]))
-        for cell in quantum_set
-    ]
-    stacked = {name: np.stack([cell[name] for cell in quantum_set]) for name in _CELL_ARRAYS}
-    embedded.write_total_energies(
-        output / "total_energies.npz", **stacked, local_energy_eV=np.array(local, dtype=np.float32)
-    )
-    for density in sorted({unit.density_g_cm3 for unit in units}):
-        group = sorted((u for u in units if u.density_g_cm3 == density), key=lambda unit: unit.number)
-        labels = [_labels_path(plan, unit, archive) for unit in group]
-        if not all(path.exists() for path in labels):
-            continue
-        frames = [read_npz(unit.path, _FRAME_ARRAYS) for unit in group]
-        n = [len(frame["time_ps"]) for frame in frames]
-        arrays = {
-            name: np.repeat([frame[name] for frame in frames], n) if kind.endswith("0")
-            else np.concatenate([frame[name] for frame in frames])
-            for name, kind in _FRAME_ARRAYS.items()
-        }  # fmt: skip
-        arrays["local_energy_eV"] = np.concatenate(
-            [read_npz(path, {"local_energy_eV": "f2"})["local_energy_eV"] for path in labels]
-        )
-        embedded.write_local_shard(output / "local_energies" / f"density-{density:.1f}.npz", **arrays)
-    report = json.loads((archive.parent / "teacher.json").read_text())
-    card.write(output, plan, report, free_atom_eV)
+def _export_density(plan: Plan, path: Path, units: list[TrajectoryUnit], labeller: Labeller) -> None:
+    frames = [read_npz(unit.path, FRAME_ARRAYS) for unit in units]
+    n = [len(frame["time_ps"]) for frame in frames]
+    arrays = {
+        name: np.repeat([frame[name] for frame in frames], n) if kind.endswith("0")
+        else np.concatenate([frame[name] for frame in frames])
+        for name, kind in FRAME_ARRAYS.items()
+    }  # fmt: skip
+    labels = [read_npz(labels_path(plan, unit, labeller), FRAME_LABELS)["local_energy_eV"] for unit in units]
+    embedded.write_local_shard(path, **arrays, local_energy_eV=np.concatenate(labels))
+
+
+def _export_cells(plan: Plan, path: Path, units: list[CellUnit], labeller: Labeller) -> None:
+    cells = [read_npz(unit.path, CELL_ARRAYS) for unit in units]
+    labels = [read_npz(labels_path(plan, unit, labeller), CELL_LABELS)["local_energy_eV"] for unit in units]
+    stacked = {name: np.stack([cell[name] for cell in cells]) for name in CELL_ARRAYS}
+    embedded.write_total_energies(path, **stacked, local_energy_eV=np.stack(labels))

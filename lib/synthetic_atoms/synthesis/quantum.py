@@ -1,4 +1,4 @@
-"""Quantum-mechanical energies and forces: GFN1-xTB by tblite, the stand-in for the paper's DFT."""
+"""Quantum-mechanical energies and forces: GFN1-xTB by tblite, the stand-in for the paper's DFT, or any calculator."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, CalculatorError
+from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers, ground_state_magnetic_moments
 
-from synthetic_atoms.errors import MissingDependencyError, SyntheticAtomsError
+from synthetic_atoms.errors import MissingDependencyError, ParameterError, SyntheticAtomsError
+from synthetic_atoms.synthesis.method import CalculatorSpec
 
 ELECTRONIC_TEMPERATURE_K = 1500.0
 """Fermi smearing; high enough for the self-consistent charges of every liquid frame to converge."""
@@ -49,8 +51,8 @@ def label(atoms: Atoms, calculator: Callable[[], Calculator] = gfn1_xtb) -> tupl
     try:
         energy = float(atoms.get_potential_energy())
         forces = np.asarray(atoms.get_forces())
-    except (CalculatorError, RuntimeError, ValueError) as error:
-        message = " ".join(str(error).split())
+    except Exception as error:  # each calculator has errors of its own
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise SyntheticAtomsError(
             f"A cell of {len(atoms)} atoms was expected to get an energy, but the calculation stopped: {message}."
         ) from error
@@ -61,8 +63,27 @@ def label(atoms: Atoms, calculator: Callable[[], Calculator] = gfn1_xtb) -> tupl
     return energy, forces
 
 
-def free_atom_energy(symbol: str = "C") -> float:
-    """Energy (eV) of the isolated atom in GFN1-xTB with the two unpaired electrons of carbon's ground state."""
+def free_atom_energy(symbol: str = "C", calculator: CalculatorSpec | None = None) -> float:
+    """Energy (eV) of the isolated atom, by default in GFN1-xTB with the unpaired electrons of its ground state.
+
+    Raises
+    ------
+    ParameterError
+        If the calculator gives none; the energy can be given instead.
+    """
     atoms = Atoms(symbol)
-    atoms.calc = gfn1_xtb(multiplicity=3)
-    return float(atoms.get_potential_energy())
+    if calculator is None:
+        atoms.calc = gfn1_xtb(multiplicity=int(ground_state_magnetic_moments[atomic_numbers[symbol]]) + 1)
+        return float(atoms.get_potential_energy())
+    atoms.calc = calculator.make()
+    try:
+        energy = float(atoms.get_potential_energy())
+    except Exception as error:
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ParameterError(
+            f"Expected the energy of an isolated {symbol} atom from {calculator}, found: {message}; give it as "
+            "free_atom_energy_eV."
+        ) from error
+    if not np.isfinite(energy):
+        raise ParameterError(f"Expected a finite energy of an isolated {symbol} atom, found {energy} eV.")
+    return energy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,29 @@ class GapSettings:
             f"sparse_method=cur_points n_sparse={self.n_sparse_soap} add_species=T"
         )
         return "{" + " : ".join((pair, angle, soap)) + "}"
+
+
+def check_available() -> None:
+    """Refuse to begin without what fits and evaluates a GAP.
+
+    Raises
+    ------
+    MissingDependencyError
+        If ``gap_fit`` or quippy is not installed.
+    """
+    _gap_fit_program()
+    _potential_class()
+
+
+def _potential_class() -> type:
+    try:
+        from quippy.potential import Potential
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Evaluating the teacher needs quippy: expected the package 'quippy-ase' (the 'synthesis' extra), "
+            f"found none ({error})."
+        ) from error
+    return Potential
 
 
 def _gap_fit_program() -> str:
@@ -167,10 +191,12 @@ def fit(
 
 def _pack(folder: Path, archive: Path) -> None:
     """The fitted XML and its representative points, with times and owners left out so that bytes repeat."""
+    found = re.search(rb"GAP_[0-9_]+", (folder / _XML).read_bytes())  # gap_fit names the potential by the clock
+    label = found.group() if found else b"GAP_teacher"
     with atomic_write(archive) as stream, tarfile.open(fileobj=stream, mode="w:xz", preset=9) as tar:
         for path in sorted(folder.glob(f"{_XML}*")):
-            content = path.read_bytes()
-            member = tarfile.TarInfo(path.name)
+            content = path.read_bytes().replace(label, b"GAP_teacher")
+            member = tarfile.TarInfo(path.name.replace(label.decode(), "GAP_teacher"))
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
 
@@ -194,18 +220,12 @@ class Teacher:
     def __init__(self, archive: Path) -> None:
         if not Path(archive).is_file():
             raise DataError(f"Expected a fitted teacher at {archive}, found none.")
-        try:
-            from quippy.potential import Potential
-        except ImportError as error:
-            raise MissingDependencyError(
-                "Evaluating the teacher needs quippy: expected the package 'quippy-ase' (the 'synthesis' extra), "
-                f"found none ({error})."
-            ) from error
+        potential = _potential_class()
         with tempfile.TemporaryDirectory(prefix="gap-") as folder:
             try:
                 with tarfile.open(archive, "r:xz") as tar:
                     tar.extractall(folder, filter="data")
-                self._potential = Potential(param_filename=str(Path(folder) / _XML))
+                self._potential = potential(param_filename=str(Path(folder) / _XML))
             except (tarfile.TarError, OSError, EOFError, RuntimeError, ValueError) as error:
                 reason = " ".join(str(error).split()) or type(error).__name__
                 raise DataError(f"Expected a complete teacher at {archive}, found a damaged one ({reason}).") from error
@@ -228,20 +248,34 @@ class Teacher:
         return np.array(self._potential.results["energies"])
 
 
+def summary(energy_errors_meV: Sequence[float], force_errors_eV_A: Sequence[np.ndarray]) -> dict[str, float]:
+    """Root mean square and mean absolute errors of total energies (meV/atom) and forces (eV/A) over some cells.
+
+    Parameters
+    ----------
+    energy_errors_meV
+        Error of each cell's energy in meV per atom.
+    force_errors_eV_A
+        Errors of each cell's forces, each of shape (atoms, 3).
+    """
+    energy_error = np.array(energy_errors_meV)  # rounded below: the last digits differ from one evaluation to the next
+    force_error = np.concatenate([errors.ravel() for errors in force_errors_eV_A])
+    return {
+        "rmse_energy_meV_per_atom": round(float(np.sqrt(np.mean(energy_error**2))), 6),
+        "mae_energy_meV_per_atom": round(float(np.mean(np.abs(energy_error))), 6),
+        "rmse_force_eV_A": round(float(np.sqrt(np.mean(force_error**2))), 6),
+        "mae_force_eV_A": round(float(np.mean(np.abs(force_error))), 6),
+        "n_cells": len(energy_error),
+    }
+
+
 def errors(
     teacher: Teacher, cells: Sequence[Atoms], energies_eV: Sequence[float], forces_eV_A: Sequence[np.ndarray]
 ) -> dict[str, float]:
-    """Root mean square and mean absolute errors of total energies (meV/atom) and forces (eV/A) over some cells."""
+    """:func:`summary` of a teacher's errors over some cells, one after the other in this process."""
     energy_errors, force_errors = [], []
     for atoms, energy, forces in zip(cells, energies_eV, forces_eV_A, strict=True):
         predicted, predicted_forces = teacher.total(atoms)
         energy_errors.append(1000 * (predicted - energy) / len(atoms))
-        force_errors.append((predicted_forces - forces).ravel())
-    energy_error, force_error = np.array(energy_errors), np.concatenate(force_errors)
-    return {
-        "rmse_energy_meV_per_atom": float(np.sqrt(np.mean(energy_error**2))),
-        "mae_energy_meV_per_atom": float(np.mean(np.abs(energy_error))),
-        "rmse_force_eV_A": float(np.sqrt(np.mean(force_error**2))),
-        "mae_force_eV_A": float(np.mean(np.abs(force_error))),
-        "n_cells": len(energy_error),
-    }
+        force_errors.append(predicted_forces - forces)
+    return summary(energy_errors, force_errors)
