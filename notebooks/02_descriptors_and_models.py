@@ -19,7 +19,7 @@
 # it: the parts of Fig. 2b-e. It then asks how much the setting of SOAP matters. {glue:text}`short_settings`
 # {glue:text}`short_convergence`
 #
-# **What differs from the paper.** Data and labels are our own ([](01_dataset.ipynb)). The authors computed SOAP with
+# **What differs from the paper.** {glue:text}`data_remark` (see [](01_dataset.ipynb)). The authors computed SOAP with
 # quippy; this book uses DScribe {cite}`himanen2020dscribe` and puts quippy beside it. No deep-kernel model has been
 # run here: its picture is a schematic.
 
@@ -47,9 +47,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from ase.data import atomic_names, atomic_numbers
 
 from synthetic_atoms import published
 from synthetic_atoms.book import display, parameters
+from synthetic_atoms.categories import atom_label, categories_of, how_many, short_label, spelled
 from synthetic_atoms.datasets import data_card
 from synthetic_atoms.descriptors import (
     SOAP_SETTINGS,
@@ -59,12 +61,13 @@ from synthetic_atoms.descriptors import (
     settings_table,
     soap_settings,
 )
+from synthetic_atoms.descriptors.coordination import CARBON_BOND_A, bond_A
 from synthetic_atoms.experiments import descriptor_settings as experiment
 from synthetic_atoms.experiments import environments
-from synthetic_atoms.experiments.learning_curves import Curve, Dataset
+from synthetic_atoms.experiments.gpr_grid import Study, Sweep
+from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
-from synthetic_atoms.figures.dataset import CATEGORIES
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 
 p = parameters.validate_notebook("02_descriptors_and_models", globals())
@@ -87,11 +90,12 @@ p = parameters.validate_notebook("02_descriptors_and_models", globals())
 #
 # here for $n_\mathrm{max}$ = {glue:text}`n_max` and $l_\mathrm{max}$ = {glue:text}`l_max`, as in the paper:
 # {glue:text}`n_features` different numbers, scaled to a vector of unit length. Two more lengths decide what an atom
-# sees: the cutoff $r_\mathrm{cut}$ and the width $\sigma_\mathrm{at}$ of the Gaussians.
+# sees: the cutoff $r_\mathrm{cut}$ and the width $\sigma_\mathrm{at}$ of the Gaussians. {glue:text}`lengths_remark`
 
 # %% tags=["hide-input"]
-data = Dataset(p.dataset, n_trajectories=p.n_trajectories).load()
-chosen = environments.final_frames(data, p.n_structures)
+used = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
+data = used.load()
+chosen = environments.spread_final_frames(data, p.n_structures)
 structures = [data.atoms(i) for i in chosen]
 rows = np.concatenate([np.arange(data.offsets[i], data.offsets[i + 1]) for i in chosen])
 atom_of_row = np.concatenate([np.arange(len(one)) for one in structures])
@@ -99,8 +103,12 @@ frame_of_row = np.repeat(np.arange(len(structures)), [len(one) for one in struct
 vectors = power_spectrum(structures)
 coordination = coordination_numbers(structures)
 tuned = soap_settings("tuned")
-kinds = {name: number for name, number in CATEGORIES.items() if (coordination == number).sum() > 1}
-labels = {"sp": "sp", "sp2": "sp²", "sp3": "sp³"}
+bond = bond_A(data.symbol)
+categories = categories_of(data.symbol, coordination)
+counts = {name: int((coordination == number).sum()) for name, number in categories.items()}
+least = 2 if max(counts.values()) > 1 else 1  # of a kind, so that it can be compared with its own
+kinds = {name: number for name, number in categories.items() if counts[name] >= least}
+labels = {name: short_label(name) for name in kinds}
 
 typical = {
     name: environments.typical_environment(vectors, np.flatnonzero(coordination == number))
@@ -126,7 +134,27 @@ display.glue("r_cut", tuned.r_cut_A)
 display.glue("sigma_at", tuned.sigma_A)
 display.glue("n_structures_used", len(structures))
 display.glue("n_examples", len(vectors))
-display.glue("overlaps", ", ".join(closest) if closest else "only one kind of atom is there")
+display.glue(
+    "overlaps_remark",
+    f"The dot products of those shown are: {', '.join(closest)}."
+    if closest
+    else f"With one kind of atom, the lowest dot product of any two of the atoms is {(vectors @ vectors.T).min():.3f}.",
+)
+in_reach = np.concatenate([coordination_numbers(one, tuned.r_cut_A) for one in structures]).mean()
+element = atomic_names[atomic_numbers[data.symbol]].lower()
+if data.symbol == "C":
+    lengths_remark = "The lengths used here were chosen for carbon, as those of the paper were."
+else:
+    lengths_remark = (
+        f"The lengths used here were chosen for carbon and are kept for {element}, whose bonds are about "
+        f"{bond / CARBON_BOND_A:.2f} times as long: an atom sees {in_reach:.1f} others within the cutoff of "
+        f"{tuned.r_cut_A:g} Å on average. Lengths made for {element} may well give lower errors than those below."
+    )
+display.glue("lengths_remark", lengths_remark)
+display.glue(
+    "data_remark",
+    "Data and labels are our own" if p.dataset == "embedded" else f"This run has other data: {element}, '{data.name}'",
+)
 
 
 def share_of_degree(name, degree):
@@ -137,7 +165,7 @@ def share_of_degree(name, degree):
 
 higher = {name: 100 - share_of_degree(name, 0) for name in spectra}
 display.glue("higher", ", ".join(f"{labels[name]} {value:.0f} %" for name, value in higher.items()))
-display.glue("around", ", ".join(f"{len(positions[name]) - 1} around the {labels[name]} atom" for name in positions))
+display.glue("around", ", ".join(f"{len(positions[name]) - 1} around the {atom_label(name)}" for name in positions))
 
 # %% tags=["hide-input"]
 behind = [table.assign(kind=name, part="feature") for name, table in spectra.items()]
@@ -146,15 +174,15 @@ behind += [
     for name, around in positions.items()
 ]
 display.show(
-    figures.power_spectra(positions, spectra, tuned.r_cut_A),
+    figures.power_spectra(positions, spectra, tuned.r_cut_A, categories, bond_A=bond),
     name="power-spectra",
     caption=(
-        "Left: typical atoms with two (sp), three (sp²) and four (sp³) neighbours in final frames of the data, "
+        f"Left: typical atoms with {spelled(kinds)} in final frames of the data, "
         "coloured, with all atoms within the cutoff (dashed circle); lighter atoms lie behind, bonds join atoms within "
-        "1.85 Å. Right: their power spectra, degree by degree. Compare the paper's Fig. 2b "
+        f"{bond:g} Å. Right: their power spectra, degree by degree. Compare the paper's Fig. 2b "
         "{cite}`gardner2023synthetic`."
     ),
-    alt=f"Neighbourhoods and power spectra of {len(names)} atoms, {tuned.n_features} features each. "
+    alt=f"Neighbourhoods and power spectra of {how_many(len(names), 'atom')}, {tuned.n_features} features each. "
     + " ".join(
         f"{labels[name]}: {len(positions[name]) - 1} atoms within {tuned.r_cut_A:g} Å, {higher[name]:.0f} % of the "
         "squared length in degrees above 0."
@@ -170,8 +198,7 @@ display.show(
 #
 # **What it means.** Degree $l = 0$ holds what does not depend on direction: how many atoms, how far away. The higher
 # degrees hold the angles. Their share of the squared length is small: {glue:text}`higher`. All vectors therefore
-# point nearly the same way. The dot products of those shown are: {glue:text}`overlaps`. A kernel has to make much of
-# small differences.
+# point nearly the same way. {glue:text}`overlaps_remark` A kernel has to make much of small differences.
 
 # %% [markdown]
 # ## The SOAP kernel
@@ -200,17 +227,19 @@ entries["zeta_4"] = entries["zeta_1"] ** 4
 entries.insert(2, "row_neighbours", own_kinds[entries["row"]])
 entries.insert(3, "column_neighbours", own_kinds[entries["column"].astype(int)])
 display.show(
-    figures.kernel_matrices(similarity, own_kinds, (1, 4)),
+    figures.kernel_matrices(similarity, own_kinds, (1, 4), categories),
     name="kernel-matrices",
     caption=(
         "The SOAP kernel between environments of final frames, sorted by number of neighbours and, within each kind, "
         "by similarity to its most typical atom. Left: the plain dot product. Right: its fourth power, the paper's "
         "kernel. Compare the paper's Fig. 2c {cite}`gardner2023synthetic`."
     ),
-    alt=f"Two matrices of {len(members)} by {len(members)} kernel values with bright diagonal blocks. "
+    alt=f"Two matrices of {len(members)} by {len(members)} kernel values"
+    + (" with bright diagonal blocks. " if len(kinds) > 1 else ". ")
     + " ".join(
-        f"Zeta {z}: mean {by_zeta.loc[z, 'same_kind']:.3f} between atoms of one kind, lowest value "
-        f"{by_zeta.loc[z, 'lowest']:.3f}."
+        f"Zeta {z}: "
+        + (f"mean {by_zeta.loc[z, 'same_kind']:.3f} between atoms of one kind, " if least > 1 else "")
+        + f"lowest value {by_zeta.loc[z, 'lowest']:.3f}."
         for z in (1, 4)
     ),
     data=entries,
@@ -240,16 +269,23 @@ display.show_table(
 )
 display.glue("n_members", len(members))
 for z in (1, 4):
-    display.glue(f"same_{z}", by_zeta.loc[z, "same_kind"])
-    display.glue(f"different_{z}", by_zeta.loc[z, "different_kind"])
-    display.glue(f"lowest_{z}", by_zeta.loc[z, "lowest"])
     display.glue(f"dimension_{z}", by_zeta.loc[z, "effective_dimension"])
+one, four = by_zeta.loc[1], by_zeta.loc[4]
+if len(kinds) > 1 and least > 1:
+    kernel_remark = (
+        f"Atoms of one kind form blocks. With ζ = 1 even different kinds have a kernel of {one['different_kind']:.3f} "
+        f"on average, and no value is below {one['lowest']:.3f}. With ζ = 4 these become {four['different_kind']:.3f} "
+        f"and {four['lowest']:.3f}, against {four['same_kind']:.3f} between atoms of one kind."
+    )
+else:
+    kernel_remark = (
+        f"With ζ = 1 no value is below {one['lowest']:.3f}, with ζ = 4 none below {four['lowest']:.3f}. There are no "
+        "blocks, for want of several atoms of different kinds."
+    )
+display.glue("kernel_remark", kernel_remark)
 
 # %% [markdown]
-# **What one sees.** Atoms of one kind form blocks. With $\zeta = 1$ even different kinds have a kernel of
-# {glue:text}`different_1:.3f` on average, and no value is below {glue:text}`lowest_1:.3f`. With $\zeta = 4$ these
-# become {glue:text}`different_4:.3f` and {glue:text}`lowest_4:.3f`, against {glue:text}`same_4:.3f` between atoms of
-# one kind.
+# **What one sees.** {glue:text}`kernel_remark`
 #
 # **What it means.** The power spreads the values. The effective dimension of these {glue:text}`n_members`
 # environments grows from {glue:text}`dimension_1:.2f` to {glue:text}`dimension_4:.2f`. It also brings in products of
@@ -262,13 +298,13 @@ for z in (1, 4):
 # **What was done.** The network takes the same vector as its input. Each of its hidden units forms a weighted sum of
 # the layer before and bends it with a CELU {cite}`barron2017continuously`; the last layer gives one energy. The one
 # drawn is the default of [the learning curves](03_learning_curves.ipynb) for {glue:text}`n_network_used:,` training
-# environments, trained here on that many from frames other than those of this page's examples, for at most
-# {glue:text}`max_epochs` epochs.
+# environments, trained here on that many {glue:text}`network_frames`, for at most {glue:text}`max_epochs` epochs.
 
 # %% tags=["hide-input"]
 free_atom = data.free_atom_energy_eV if np.isfinite(data.free_atom_energy_eV) else 0.0
 others = np.setdiff1d(np.arange(data.n_environments), rows)
-others = others if len(others) >= 10 else np.arange(data.n_environments)
+unseen = len(others) >= 10
+others = others if unseen else np.arange(data.n_environments)
 train = rng.permutation(others)[: p.n_network]
 max_epochs = 40
 network = NeuralNetwork(**default_hyperparameters(len(train)), max_epochs=max_epochs, seed=p.seed)
@@ -279,28 +315,36 @@ x_shown = vectors[[typical[shown]]]
 values = [x_shown[0]] + [network.hidden(x_shown, layer)[0] for layer in range(len(network.network_.layers))]
 predicted = float(network.predict(x_shown)[0])
 true = float(data.local_energy_eV[rows[typical[shown]]] - free_atom)
+digits = max(2, 1 - int(np.floor(np.log10(max(data.local_energy_eV.std(), 1e-9)))))  # two of the energies' spread
 layers = model_figures.layer_table(network.network_)
 
 display.glue("n_network_used", len(train))
 display.glue("max_epochs", max_epochs)
 display.glue("epochs_run", len(network.history_))
 display.glue("network_parameters", layers["parameters"].sum())
-display.glue("network_mae", 1000 * network.validation_mae_)
-display.glue("network_predicted", predicted)
-display.glue("network_true", true)
-display.glue("network_shown", labels[shown])
+display.glue("network_mae", f"{1000 * network.validation_mae_:.{1 if network.validation_mae_ < 0.01 else 0}f}")
+display.glue("network_predicted", f"{predicted:.{digits}f}")
+display.glue("network_true", f"{true:.{digits}f}")
+display.glue("network_shown", atom_label(shown) + (", which it has not seen" if unseen else ""))
+display.glue(
+    "network_frames",
+    "from frames other than those of this page's examples"
+    if unseen
+    else "from all frames, because there are no others",
+)
 display.show(
-    model_figures.neural_network(layers, values, predicted, true),
+    model_figures.neural_network(layers, values, predicted, true, digits),
     name="neural-network",
     caption=(
         "A trained network and what it holds for the "
-        f"{labels[shown]} atom above: features in grey, activations of hidden units in blue (negative) and red "
-        "(positive), scaled in each layer. A few units of each layer are drawn. Energies: relative to the free atom. "
+        f"{atom_label(shown)} above: features in grey, activations of hidden units in blue (negative) and red "
+        "(positive), scaled in each layer. A few units of each layer are drawn. Energies: "
+        f"{'relative to the free atom' if np.isfinite(data.free_atom_energy_eV) else 'as stored'}. "
         "Compare the paper's Fig. 2d {cite}`gardner2023synthetic`."
     ),
     alt=f"A fully connected network: {layers['inputs'].iloc[0]} features, hidden layers of "
     + ", ".join(str(units) for units in layers["units"].iloc[:-1])
-    + f" units, one output of {predicted:.2f} eV where the label is {true:.2f} eV.",
+    + f" units, one output of {predicted:.{digits}f} eV where the label is {true:.{digits}f} eV.",
     data=model_figures.network_table([*values, np.array([predicted])]),
 )
 display.show_table(
@@ -314,8 +358,8 @@ display.show_table(
 # **What one sees.** The network has {glue:text}`network_parameters:,` parameters, far more than it has training
 # environments. What keeps it from learning them by heart: the weights kept are those of the epoch with the lowest
 # error on environments that were held out. It ran {glue:text}`epochs_run` epochs, and that error is
-# {glue:text}`network_mae:.0f` meV. For the {glue:text}`network_shown` atom, which it has not seen, the network gives
-# {glue:text}`network_predicted:.2f` eV; the label is {glue:text}`network_true:.2f` eV.
+# {glue:text}`network_mae` meV. For the {glue:text}`network_shown`, the network gives
+# {glue:text}`network_predicted` eV; the label is {glue:text}`network_true` eV.
 #
 # **What differs from the paper.** The authors searched for the best depth, width, learning rate, dropout and weight
 # decay; here they are fixed. The paper's best networks for large data have three hidden layers of about 800 units.
@@ -411,16 +455,16 @@ display.glue("n_named", {4: "Four"}.get(len(named), str(len(named))))
 # at most {glue:text}`max_test_used` environments in each fold.
 
 # %% tags=["hide-input"]
-base = Curve(
-    dataset=Dataset(p.dataset, n_trajectories=p.n_trajectories),
-    models=("GPR",),
-    sizes=tuple(p.sizes),
+study = Study(
+    dataset=used,
     n_folds=p.n_folds,
     seed=p.seed,
     max_test=p.max_test,
-    hyperparameters={"GPR": {"n_sparse": p.n_sparse, "sigma_meV": p.sigma_meV, "zeta": p.zeta}},
+    zeta=p.zeta,
 )
-records = experiment.compare_settings(base, named, use_store=p.use_store, compute=p.compute)
+sweep = Sweep(p.sizes, m_sparse=(p.n_sparse,), sigmas_meV=(p.sigma_meV,))
+computes = p.compute or not p.use_store  # without stored results there is nothing else to show
+records = experiment.compare_settings(study, sweep, named, use_store=p.use_store, compute=computes)
 errors = experiment.settings_summary(records)
 paper = published.table("fig3_learning_curves")
 paper = paper[(paper["model"] == "GPR") & (paper["n_train"] >= min(p.sizes)) & (paper["n_train"] <= max(p.sizes))]
@@ -442,9 +486,14 @@ def mae(name, size, column="mae_test_meV", table=errors):
     return float(row[column].iloc[0]) if len(row) else float("nan")
 
 
+def in_meV(error):
+    """An error with one digit if it is small."""
+    return f"{error:.0f}" if error >= 10 else f"{error:.1f}"
+
+
 largest = max(p.sizes)
-spelled = [
-    f"{name} {mae(name, min(p.sizes)):.0f} to {mae(name, largest):.0f} meV"
+curve_texts = [
+    f"{name} {in_meV(mae(name, min(p.sizes)))} to {in_meV(mae(name, largest))} meV"
     for name in named
     if np.isfinite([mae(name, min(p.sizes)), mae(name, largest)]).all()
 ]
@@ -456,7 +505,7 @@ display.show(
         "the published values, for the authors' data and quippy's SOAP {cite}`gardner2023synthetic`."
     ),
     alt=f"Double-logarithmic learning curves from N = {min(p.sizes)} to {largest}. "
-    + ("; ".join(spelled) if spelled else "No curve of this book is in the store")
+    + ("; ".join(curve_texts) if curve_texts else "No curve of this book is in the store")
     + ".",
     data=errors,
 )
@@ -481,9 +530,10 @@ ratio_plain = mae("plain", largest) / mae("tuned", largest)
 ratio_quippy = mae("quippy", largest) / mae("tuned", largest)
 ratio_like = mae("paper-like", largest) / mae("tuned", largest)
 if np.isfinite(ratio_plain):
+    without_weight = ratio_plain / ratio_like
     short_settings = (
-        f"It matters: with the same cutoff and width, leaving out a smooth weight makes the error "
-        f"{ratio_plain / ratio_like:.1f} times as large."
+        f"{'It matters: with' if without_weight >= 1.2 else 'With'} the same cutoff and width, leaving out a smooth "
+        f"weight makes the error {without_weight:.1f} times as large."
     )
     seen = (
         f"At N = {largest:,} the tuned setting errs by {mae('tuned', largest):.1f} meV, the paper-like one "
@@ -503,7 +553,7 @@ if np.isfinite(ratio_quippy):
 display.glue("short_settings", short_settings)
 display.glue("seen_settings", seen)
 card = data_card(p.dataset)
-if card is None:
+if card is None or not card.get("teacher"):
     teacher_remark = "How far the potential that made these labels sees is not in the data."
 else:
     teacher = card["teacher"]["settings"]
@@ -540,7 +590,7 @@ display.glue("teacher_remark", teacher_remark)
 # %% tags=["hide-input"]
 candidates = experiment.candidate_names()
 tried = experiment.compare_settings(
-    replace(base, sizes=tuple(p.candidate_sizes)), candidates, use_store=p.use_store, compute=p.compute
+    study, replace(sweep, sizes=p.candidate_sizes), candidates, use_store=p.use_store, compute=computes
 )
 tried = experiment.settings_summary(tried)
 weights = settings_table({name: soap_settings(name) for name in candidates})["weight_at_cutoff"]
@@ -687,10 +737,16 @@ display.glue("converged_mean", own["mean change (%)"])
 display.glue("converged_most", own["largest change (%)"])
 display.glue("converged_within", int(own["within 0.01 %"]))
 display.glue("tuned_most", line.loc["tuned", "largest change (%)"])
-display.glue("dissimilarity", 100 * (1 - own["average similarity"]))
-display.glue(
-    "share_of_dissimilarity", own["mean change (%)"] * own["average similarity"] / (1 - own["average similarity"])
-)
+dissimilarity = 1 - own["average similarity"]
+if 100 * dissimilarity >= 0.05:
+    dissimilarity_remark = (
+        f"But all similarities are close to 1. What tells environments apart is what is missing to 1, on average "
+        f"{100 * dissimilarity:.1f} %, and relative to that the change is "
+        f"{own['mean change (%)'] * own['average similarity'] / dissimilarity:.2f} %."
+    )
+else:
+    dissimilarity_remark = "But the environments of these structures are so alike that the test says little."
+display.glue("dissimilarity_remark", dissimilarity_remark)
 
 # %% tags=["hide-input"]
 both = changes[changes["setting"].isin(["tuned", "quippy"])]
@@ -717,9 +773,7 @@ display.show(
 # of {glue:text}`n_structures_used` structures. With the tuned setting the largest change is
 # {glue:text}`tuned_most:.4f` %.
 #
-# **What it means.** {glue:text}`converged_remark` But all similarities are close to 1. What tells environments apart
-# is what is missing to 1, on average {glue:text}`dissimilarity:.1f` %, and relative to that the change is
-# {glue:text}`share_of_dissimilarity:.2f` %.
+# **What it means.** {glue:text}`converged_remark` {glue:text}`dissimilarity_remark`
 
 # %% [markdown]
 # ## Our descriptor and the authors'

@@ -1,8 +1,8 @@
-"""What structures are like: shares of sp, sp2 and sp3 atoms, rings, radial distribution functions, neighbourhoods."""
+"""What structures are like: shares of kinds of atoms, rings, radial distribution functions, neighbourhoods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,10 @@ from matscipy.ffi import distances_on_graph
 from matscipy.neighbours import neighbour_list
 from matscipy.rings import ring_statistics
 
+from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.datasets.containers import Frames
+from synthetic_atoms.descriptors.coordination import bond_of
 from synthetic_atoms.errors import DataError, ParameterError
-
-BOND_A = 1.85
-"""Largest length of a bond between carbon atoms, the paper's (Fig. 6)."""
-
-CATEGORIES = {"sp": 2, "sp2": 3, "sp3": 4}
-"""Coordination numbers of the paper's three categories."""
 
 LARGEST_RING = 8
 """Atoms in the largest ring that is counted unless asked otherwise."""
@@ -52,9 +48,12 @@ def describe_frames(data: Frames, frames: Int[np.ndarray, " frames"]) -> pd.Data
 
 
 def coordination_shares(
-    data: Frames, coordination: Int[np.ndarray, " environments"], frames: Int[np.ndarray, " frames"]
+    data: Frames,
+    coordination: Int[np.ndarray, " environments"],
+    frames: Int[np.ndarray, " frames"],
+    categories: Mapping[str, int] = CATEGORIES,
 ) -> pd.DataFrame:
-    """Shares of sp, sp2 and sp3 atoms in some frames, in percent of all atoms of the frame.
+    """Shares of each category of atoms in some frames, in percent of all atoms of the frame.
 
     Parameters
     ----------
@@ -62,15 +61,17 @@ def coordination_shares(
         The frames, and the coordination number of each of their atoms.
     frames
         Indices of the frames.
+    categories
+        Coordination number by name.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`describe_frames`, and ``sp_percent``, ``sp2_percent``, ``sp3_percent``.
+        The columns of :func:`describe_frames`, and one for each category, such as ``sp2_percent``.
     """
     sizes = np.diff(data.offsets)[frames]
     table = describe_frames(data, frames)
-    for name, number in CATEGORIES.items():
+    for name, number in categories.items():
         counts = np.bincount(data.frame[coordination == number], minlength=data.n_frames)[frames]
         table[f"{name}_percent"] = 100.0 * counts / sizes
     return table
@@ -95,20 +96,24 @@ def slope_with_temperature(table: pd.DataFrame, column: str) -> tuple[float, flo
     return slope, float(np.sqrt(residual @ residual / freedom / spread))
 
 
-def ring_counts(atoms: Atoms, *, cutoff_A: float = BOND_A, largest: int = LARGEST_RING) -> Int[np.ndarray, " sizes"]:
+def ring_counts(
+    atoms: Atoms, *, cutoff_A: float | None = None, largest: int = LARGEST_RING
+) -> Int[np.ndarray, " sizes"]:
     """Number of rings of 0, 1, ..., ``largest`` atoms: shortest-path rings, counted by matscipy.
 
     A ring is a closed path of bonds on which no two atoms are joined by a shorter path than that along the ring
     (Franzblau, doi 10.1103/PhysRevB.44.4925). In a periodic cell, counts are exact up to
-    :func:`shortest_path_around`; beyond it, rings can be missed.
+    :func:`shortest_path_around`; beyond it, rings can be missed. Bonds are no longer than ``cutoff_A``, or as
+    :func:`~synthetic_atoms.descriptors.coordination.bond_of` says.
 
     Raises
     ------
     ParameterError
         If ``largest`` is below 3 or the cutoff is not positive.
     """
-    if largest < 3 or not cutoff_A > 0:
-        raise ParameterError(f"Expected a ring of at least 3 atoms and a positive cutoff, found {largest}, {cutoff_A}.")
+    if largest < 3:
+        raise ParameterError(f"Expected a ring of at least 3 atoms, found {largest}.")
+    cutoff_A = bond_of(atoms, cutoff_A)
     found = np.zeros(largest + 1, dtype=np.int64)
     if len(neighbour_list("i", atoms, cutoff_A)):
         counted = ring_statistics(atoms, cutoff_A)[: largest + 1]
@@ -116,7 +121,7 @@ def ring_counts(atoms: Atoms, *, cutoff_A: float = BOND_A, largest: int = LARGES
     return found
 
 
-def shortest_path_around(atoms: Atoms, *, cutoff_A: float = BOND_A) -> int | None:
+def shortest_path_around(atoms: Atoms, *, cutoff_A: float | None = None) -> int | None:
     """Bonds on the shortest path from an atom to one of its own periodic images; None if no path leads there.
 
     Rings with at most that many atoms are counted exactly in the cell as it is: an unwanted short cut between two atoms
@@ -125,7 +130,7 @@ def shortest_path_around(atoms: Atoms, *, cutoff_A: float = BOND_A) -> int | Non
     if not atoms.pbc.any():
         return None
     repeat = np.where(atoms.pbc, 2, 1)
-    first, second = neighbour_list("ij", atoms * repeat, cutoff_A)
+    first, second = neighbour_list("ij", atoms * repeat, bond_of(atoms, cutoff_A))
     if len(first) == 0:
         return None
     # matscipy takes the number of atoms from the list, so that atoms without neighbours at its end are not known
@@ -143,7 +148,7 @@ def ring_table(
     data: Frames,
     frames: Int[np.ndarray, " frames"],
     *,
-    cutoff_A: float = BOND_A,
+    cutoff_A: float | None = None,
     largest: int = LARGEST_RING,
 ) -> pd.DataFrame:
     """Rings of some frames: the columns of :func:`describe_frames`, ``ring_size`` and ``rings_per_100_atoms``."""
@@ -210,12 +215,15 @@ class Neighbourhood:
         Coordination number of each atom in the whole structure.
     bonds
         Pairs of atoms that are bonded.
+    cutoff_A
+        Largest length of a bond.
     """
 
     positions_A: Float[np.ndarray, "atoms 3"]
     shell: Int[np.ndarray, " atoms"]
     coordination: Int[np.ndarray, " atoms"]
     bonds: Int[np.ndarray, "bonds 2"]
+    cutoff_A: float
 
     @property
     def bond_lengths_A(self) -> Float[np.ndarray, " neighbours"]:
@@ -223,7 +231,7 @@ class Neighbourhood:
         return np.sort(np.linalg.norm(self.positions_A[self.shell == 1], axis=1))
 
 
-def neighbourhood(atoms: Atoms, index: int, *, cutoff_A: float = BOND_A, shells: int = 2) -> Neighbourhood:
+def neighbourhood(atoms: Atoms, index: int, *, cutoff_A: float | None = None, shells: int = 2) -> Neighbourhood:
     """The neighbourhood of one atom, up to so many bonds away.
 
     Raises
@@ -233,6 +241,7 @@ def neighbourhood(atoms: Atoms, index: int, *, cutoff_A: float = BOND_A, shells:
     """
     if not 0 <= index < len(atoms):
         raise ParameterError(f"Expected an atom from 0 to {len(atoms) - 1}, found {index}.")
+    cutoff_A = bond_of(atoms, cutoff_A)
     first, second, vectors = neighbour_list("ijD", atoms, cutoff_A)
     places, owners, shell, newest = [np.zeros(3)], [index], [0], [0]
     for step in range(1, shells + 1):
@@ -252,6 +261,7 @@ def neighbourhood(atoms: Atoms, index: int, *, cutoff_A: float = BOND_A, shells:
         shell=np.array(shell, dtype=np.int64),
         coordination=np.bincount(first, minlength=len(atoms))[owners].astype(np.int64),
         bonds=np.argwhere(np.triu((distance <= cutoff_A) & (distance > 0))).astype(np.int64).reshape(-1, 2),
+        cutoff_A=cutoff_A,
     )
 
 
@@ -259,6 +269,7 @@ def typical_and_extreme(
     local_energy_eV: Float[np.ndarray, " environments"],
     coordination: Int[np.ndarray, " environments"],
     candidates: Int[np.ndarray, " candidates"],
+    categories: Mapping[str, int] = CATEGORIES,
 ) -> pd.DataFrame:
     """The environments of lowest, median and highest energy of each category, among some candidates.
 
@@ -269,7 +280,7 @@ def typical_and_extreme(
         are left out.
     """
     rows = []
-    for name, number in CATEGORIES.items():
+    for name, number in categories.items():
         members = candidates[coordination[candidates] == number]
         ordered = members[np.argsort(local_energy_eV[members], kind="stable")]
         if len(ordered) == 0:

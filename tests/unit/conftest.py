@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from synthetic_atoms.datasets import embedded
+from synthetic_atoms.experiments import gpr_path
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.files import sha256
 
@@ -50,4 +51,7 @@ def own_store_and_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
         experiment, "store", lambda: experiment.RecordStore(tmp_path / "r.csv", experiment.ASKED, experiment.FOUND)
+    )
+    monkeypatch.setattr(
+        gpr_path, "store", lambda: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
     )

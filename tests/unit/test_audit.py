@@ -2,74 +2,117 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from synthetic_atoms.errors import DataError, ParameterError
+from synthetic_atoms.experiments import audit as auditing
+from synthetic_atoms.experiments import gpr_path
 from synthetic_atoms.experiments import learning_curves as experiment
-from synthetic_atoms.experiments.audit import TOLERANCE, Finding, audit, choose
+from synthetic_atoms.experiments.audit import OVERHEAD_S, TOLERANCE, Finding, audit, choose, cost_s
+from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
 
 @pytest.fixture
-def stored(folder) -> Path:
-    """A store with four records of GPR and two of a small network."""
-    gpr = Curve(dataset=Dataset(str(folder)), models=("GPR",), sizes=(20, 80), n_folds=2)
+def stored(folder, own_store_and_cache):
+    """Twelve records of GPR, made by two paths, and two of a small network."""
+    gpr_path.sparse_gpr(
+        Study(dataset=Dataset(str(folder)), n_folds=2, kernel_offset=0.5, max_test=100),
+        [Sweep((20, 80), (10, 50), (10.0,), ("dtc",)), Sweep((80,), (50,), (0.215,), ("fitc",))],
+        compute=True,
+    )
     small = {"NN": {"hidden_layers": [20], "max_epochs": 5}}
-    network = Curve(dataset=Dataset(str(folder)), models=("NN",), sizes=(80,), n_folds=2, hyperparameters=small)
-    for curve in (gpr, network):
-        learning_curves(curve, compute=True, workers=0)
-    return experiment.store().path
+    network = Curve(dataset=Dataset(str(folder)), sizes=(80,), n_folds=2, hyperparameters=small)
+    learning_curves(network, compute=True, workers=0)
 
 
-def test_untouched_records_come_out_again(stored):
-    findings, total = audit(1000, seed=1, workers=0)
-    assert total == len(findings) == 6
+def change(store, where: str, **changes) -> None:
+    """Overwrite values of the one record that a query finds."""
+    records = store.read().astype(object)
+    (row,) = records.query(where).index
+    for column, value in changes.items():
+        records.loc[row, column] = value
+    records[store.columns].to_csv(store.path, index=False)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("alone", [100_000, 0])
+def test_untouched_records_come_out_again(alone, monkeypatch):
+    monkeypatch.setattr(auditing, "ALONE", alone)  # 0: each by a path of its own
+    findings, total = audit(10_000, seed=1, workers=0)
+    assert total == len(findings) == 12
     assert all(finding.fine for finding in findings)
-    assert {finding.model for finding in findings} == {"GPR", "NN"}
+    assert [finding.model for finding in findings].count("NN") == 2
+    differences = [finding.difference for finding in findings if finding.model == "GPR"]
+    assert len(differences) == 10
+    assert max(differences) < 1e-5  # of six digits
 
 
-def test_a_changed_record_is_found(stored):
-    records = experiment.store().read()
-    row = records[(records["model"] == "GPR") & (records["n_train"] == 80) & (records["fold"] == 1)].iloc[0].to_dict()
-    experiment.store().add([{**row, "mae_test_meV": row["mae_test_meV"] * (1 + 2 * TOLERANCE["GPR"])}])
-    findings, _ = audit(1000, seed=1, workers=0)
+@pytest.mark.usefixtures("stored")
+def test_a_changed_record_is_found():
+    where = "estimator == 'fitc' and fold == 1"
+    value = gpr_path.store().read().query(where)["mae_test_meV"].iloc[0]
+    change(gpr_path.store(), where, mae_test_meV=value * (1 + 2 * TOLERANCE["GPR"]))
+    findings, _ = audit(10_000, seed=1, workers=0)
     drifted = [finding for finding in findings if not finding.fine]
     assert [(finding.model, finding.n_train, finding.fold) for finding in drifted] == [("GPR", 80, 1)]
     assert "DRIFT" in str(drifted[0])
+    assert "FITC, M = 50, sigma = 0.215 meV" in str(drifted[0])
 
 
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
-    ("column", "value"), [("dataset_fingerprint", "000000000000"), ("hyperparameters", '{"sigma_meV": 10.0}')]
+    ("store", "column", "value"),
+    [
+        (experiment, "dataset_fingerprint", "000000000000"),
+        (experiment, "hyperparameters", '{"dropout": 0.0}'),
+        (gpr_path, "dataset_fingerprint", "000000000000"),
+        (gpr_path, "soap_settings", "00000000"),
+        (gpr_path, "n_train", 100_000),
+    ],
 )
-def test_a_record_of_other_data_or_code_is_a_defect(stored, column, value):
-    records = experiment.store().read().astype({column: object})
-    records.loc[0, column] = value
-    records[experiment.store().columns].to_csv(stored, index=False)
+def test_a_record_of_other_data_or_code_is_a_defect(store, column, value):
+    where = "fold == 0 and n_train == 80"
+    if store is gpr_path:
+        where += " and estimator == 'fitc'"
+    change(store.store(), where, **{column: value})
     with pytest.raises(DataError, match=column):
-        audit(1000, seed=1, workers=0)
+        audit(1, seed=1, workers=0)
 
 
 def test_the_budget_limits_what_is_refitted():
-    records = pd.DataFrame({"fit_s": [1.0, 2.0, 50.0, 1.0], "predict_s": [0.0] * 4})
-    assert len(choose(records, 1000, seed=0)) == 4
+    cost = pd.Series([6.0, 7.0, 55.0, 6.5], index=["a", "b", "c", "d"])
+    assert len(choose(cost, 1000, seed=0)) == 4
     for seed in range(20):
-        chosen = choose(records, 14, seed)
+        chosen = choose(cost, 14, seed)
         assert 1 <= len(chosen) <= 2
-        assert 50.0 not in set(chosen["fit_s"])
-    assert list(choose(records, 0.1, seed=0)["fit_s"]) == [1.0]  # never nothing
-    picked = {tuple(choose(records, 14, seed).index) for seed in range(20)}
-    assert len(picked) > 1
+        assert "c" not in chosen
+    assert choose(cost, 0.1, seed=0) == ["a"]  # never nothing
+    assert len({tuple(choose(cost, 14, seed)) for seed in range(20)}) > 1
 
 
-def test_nothing_to_audit_ends_in_one_sentence(stored):
+def test_cost_counts_descriptors_by_the_program_that_makes_them():
+    records = pd.DataFrame(
+        {"soap": ["tuned", "quippy"], "n_train": 1000, "n_test": 9000, "fit_s": 2.0, "predict_s": 1.0}
+    )
+    assert list(cost_s(records)) == pytest.approx([3 + 1.5 + OVERHEAD_S, 3 + 7 + OVERHEAD_S])
+
+
+@pytest.mark.usefixtures("stored")
+def test_records_that_cannot_be_refitted_here_are_left_out(monkeypatch):
+    monkeypatch.setattr(auditing, "is_available", lambda name: False)
+    assert audit(1000, seed=1, workers=0) == ([], 12)
+
+
+@pytest.mark.usefixtures("stored")
+def test_nothing_to_audit_ends_in_one_sentence():
     with pytest.raises(ParameterError, match="positive"):
         audit(0, seed=1)
-    stored.unlink()
+    experiment.store().path.unlink()
+    gpr_path.store().path.unlink()
     with pytest.raises(DataError, match="found none"):
         audit(10, seed=1)
 

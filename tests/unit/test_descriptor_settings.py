@@ -26,7 +26,9 @@ from synthetic_atoms.descriptors import (
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments import descriptor_settings as experiment
 from synthetic_atoms.experiments import environments
-from synthetic_atoms.experiments.learning_curves import ASKED, FOUND, Curve, Dataset, learning_curves
+from synthetic_atoms.experiments.gpr_grid import Study, Sweep
+from synthetic_atoms.experiments.gpr_path import ASKED, FOUND, sparse_gpr
+from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
 from synthetic_atoms.models.network import Network
@@ -40,9 +42,12 @@ def liquid(seed: int, n_atoms: int = 12, edge: float = 5.0) -> Atoms:
     return Atoms(f"C{n_atoms}", positions=rng.uniform(0, edge, (n_atoms, 3)), cell=[edge] * 3, pbc=True)
 
 
-def curve(folder: Path) -> Curve:
+SWEEP = Sweep((20, 60), (30,))
+
+
+def study(folder: Path) -> Study:
     """A grid that takes a second."""
-    return Curve(dataset=Dataset(str(folder)), models=("GPR",), sizes=(20, 60), n_folds=2)
+    return Study(dataset=Dataset(str(folder)), n_folds=2)
 
 
 @pytest.fixture
@@ -55,19 +60,23 @@ def no_quippy(monkeypatch):
 
 
 def test_settings_are_compared_on_the_same_fits(folder):
-    records = experiment.compare_settings(curve(folder), ["tuned", "plain"], use_store=False, compute=True)
-    alone = learning_curves(replace(curve(folder), soap="plain"), use_store=False, workers=0)
+    records = experiment.compare_settings(study(folder), SWEEP, ["tuned", "plain"], use_store=False, compute=True)
+    alone = sparse_gpr(replace(study(folder), soap="plain"), [SWEEP], use_store=False)
     found = records[records["soap"] == "plain"]
     np.testing.assert_allclose(found["mae_test_meV"], alone["mae_test_meV"], rtol=1e-9)
     assert list(records["soap"].unique()) == ["tuned", "plain"]
     assert len(records) == 8
+    with pytest.raises(ParameterError, match=r"at most 256, .* found 300"):
+        experiment.compare_settings(study(folder), Sweep((20, 300)), ["tuned"], use_store=False, compute=True)
 
 
 def test_without_its_program_a_setting_is_a_gap_and_the_others_are_computed(folder, no_quippy):
     assert not experiment.is_available("quippy")
     assert experiment.is_available("plain")
     for use_store in (False, True):
-        records = experiment.compare_settings(curve(folder), ["quippy", "plain"], use_store=use_store, compute=True)
+        records = experiment.compare_settings(
+            study(folder), SWEEP, ["quippy", "plain"], use_store=use_store, compute=True
+        )
         assert list(records.columns) == [*ASKED, *FOUND]
         missing = records["mae_test_meV"].isna()
         assert (missing == (records["soap"] == "quippy")).all()
@@ -156,14 +165,14 @@ def test_throughput_counts_the_processors_time():
 
 def test_final_frames_are_the_last_ones_from_thin_to_dense():
     data = load_local_energies("embedded", n_trajectories=6)
-    chosen = environments.final_frames(data, 4)
+    chosen = environments.spread_final_frames(data, 4)
     assert len(set(chosen)) == 4
     assert (np.diff(data.density_g_cm3[chosen]) >= 0).all()
     for frame in chosen:
         assert data.time_ps[frame] == data.time_ps[data.trajectory == data.trajectory[frame]].max()
-    assert len(environments.final_frames(data, 100)) == 6
+    assert len(environments.spread_final_frames(data, 100)) == 6
     with pytest.raises(ParameterError, match="at least one"):
-        environments.final_frames(data, 0)
+        environments.spread_final_frames(data, 0)
 
 
 def test_the_typical_environment_is_the_one_nearest_to_all():

@@ -26,7 +26,7 @@ def test_densities_are_those_of_the_distribution_and_have_unit_area():
 
 
 def test_no_atoms_of_a_category_end_in_one_sentence():
-    with pytest.raises(DataError, match="2, 3 or 4 neighbours"):
+    with pytest.raises(DataError, match=r"two .sp., three .sp². and four .sp³. neighbours"):
         dataset.energy_densities(np.array([-1.0, -2.0]), np.array([1, 5]))
 
 

@@ -14,22 +14,27 @@ from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import SOAP_SETTINGS, coordination_numbers, features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import learning_curves as experiment
-from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves, loglog_slope, scores, summary
-from synthetic_atoms.models.sparse_gpr import SparseGPR
+from synthetic_atoms.experiments.learning_curves import (
+    Curve,
+    Dataset,
+    largest_training_set,
+    learning_curves,
+    loglog_slope,
+    scores,
+    summary,
+)
+from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.splits import splits_by_trajectory
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
 
+NETWORK = {"NN": {"hidden_layers": [20], "max_epochs": 5}}
+
+
 def curve(folder: Path, **changes) -> Curve:
     """A grid that takes a second."""
-    options = {
-        "dataset": Dataset(str(folder)),
-        "models": ("GPR",),
-        "sizes": (20, 80),
-        "n_folds": 2,
-        "hyperparameters": {"NN": {"hidden_layers": [20], "max_epochs": 5}},
-    }
+    options = {"dataset": Dataset(str(folder)), "sizes": (20, 80), "n_folds": 2, "hyperparameters": NETWORK}
     return Curve(**(options | changes))
 
 
@@ -40,7 +45,8 @@ def test_records_are_those_of_a_fit_done_by_hand(folder):
     data = load_local_energies(str(folder))
     split = splits_by_trajectory(data, n_folds=2, seed=0)[1]
     train = split.train[:80]
-    model = SparseGPR().fit(features(data, "tuned", rows=train), data.local_energy_eV[train])
+    model = NeuralNetwork(**grid.settings("NN", 80), seed=1)
+    model.fit(features(data, "tuned", rows=train), data.local_energy_eV[train])
     error = 1000 * (model.predict(features(data, "tuned", rows=split.test)) - data.local_energy_eV[split.test])
     found = records[(records["n_train"] == 80) & (records["fold"] == 1)].iloc[0]
     assert found["mae_test_meV"] == pytest.approx(np.abs(error).mean(), rel=1e-6)
@@ -50,11 +56,12 @@ def test_records_are_those_of_a_fit_done_by_hand(folder):
     assert found["mae_sp3_meV"] == pytest.approx(np.abs(error[four]).mean(), rel=1e-6)
 
 
-def test_more_data_err_less_and_both_models_run(folder):
-    records = learning_curves(curve(folder, models=("GPR", "NN")), use_store=False, workers=0)
+def test_more_data_err_less(folder):
+    long = {"NN": {"hidden_layers": [20], "max_epochs": 100}}
+    records = learning_curves(curve(folder, sizes=(20, 200), hyperparameters=long), use_store=False, workers=0)
     means = summary(records).set_index(["model", "n_train"])
-    assert means.loc[("GPR", 80), "mae_test_meV"] < means.loc[("GPR", 20), "mae_test_meV"]
-    assert np.isfinite(records[records["model"] == "NN"]["mae_validation_meV"]).all()
+    assert means.loc[("NN", 200), "mae_test_meV"] < means.loc[("NN", 20), "mae_test_meV"]
+    assert np.isfinite(records["mae_validation_meV"]).all()
     assert (means["folds"] == 2).all()
 
 
@@ -86,7 +93,7 @@ def test_another_setting_is_another_request(folder):
     for changes in (
         {"seed": 1},
         {"soap": "plain"},
-        {"hyperparameters": {"GPR": {"sigma_meV": 20.0}}},
+        {"hyperparameters": {"NN": {"hidden_layers": [20], "max_epochs": 6}}},
         {"max_test": 50},
     ):
         assert learning_curves(curve(folder, **changes))["mae_test_meV"].isna().all()
@@ -103,6 +110,10 @@ def test_more_environments_than_there_are_end_in_one_sentence(folder):
         learning_curves(curve(folder, sizes=(100_000,)), use_store=False, workers=0)
 
 
+def test_the_largest_training_set_is_that_of_the_smallest_fold(folder):
+    assert largest_training_set(Dataset(str(folder)), n_folds=3, seed=0) == 256  # 2 of 4 trajectories
+
+
 def test_part_of_a_dataset_has_no_stored_results(folder):
     part = curve(folder, dataset=Dataset(str(folder), n_trajectories=3))
     with pytest.raises(ParameterError, match="use_store=false"):
@@ -111,7 +122,7 @@ def test_part_of_a_dataset_has_no_stored_results(folder):
 
 
 def test_an_unknown_model_is_refused(folder):
-    with pytest.raises(ParameterError, match="GPR and NN"):
+    with pytest.raises(ParameterError, match="among NN, found 'SVM'"):
         learning_curves(curve(folder, models=("SVM",)), use_store=False, workers=0)
 
 
@@ -156,3 +167,12 @@ def test_a_descriptor_setting_that_keeps_its_name_but_changes_is_another_request
     assert learning_curves(curve(folder))["mae_test_meV"].notna().all()
     monkeypatch.setitem(SOAP_SETTINGS, "tuned", replace(SOAP_SETTINGS["tuned"], sigma_A=0.41))
     assert learning_curves(curve(folder))["mae_test_meV"].isna().all()
+
+
+def test_the_seed_draws_the_trajectories_and_changes_nothing_else(folder):
+    drawn = {seed: Dataset(str(folder), n_trajectories=2, seed=seed).load().trajectory.tolist() for seed in range(5)}
+    assert drawn[3] == load_local_energies(str(folder), n_trajectories=2, seed=3).trajectory.tolist()
+    assert len({tuple(one) for one in drawn.values()}) > 1
+    Dataset(str(folder), seed=3).check_stored()  # the whole dataset, whatever the seed
+    with pytest.raises(ParameterError, match="whole datasets"):
+        Dataset(str(folder), n_trajectories=2, seed=3).check_stored()

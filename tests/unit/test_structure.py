@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from synthetic_atoms import structure
 from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import coordination_numbers
+from synthetic_atoms.descriptors.coordination import CARBON_BOND_A
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.synthesis.crystals import DIAMOND_A, GRAPHITE_A, diamond, graphite
 
@@ -58,7 +59,7 @@ class TestRings:
         frame = data.atoms(int(structure.final_frames(data)[-1]))
         piece = frame[np.argsort(frame.get_distances(0, range(len(frame)), mic=True))[:70]]
         piece.pbc = False
-        graph = nx.Graph(zip(*neighbor_list("ij", piece, structure.BOND_A), strict=True))
+        graph = nx.Graph(zip(*neighbor_list("ij", piece, CARBON_BOND_A), strict=True))
         distance = dict(nx.all_pairs_shortest_path_length(graph))
         expected = np.zeros(9, dtype=int)
         for cycle in nx.simple_cycles(graph, length_bound=8):

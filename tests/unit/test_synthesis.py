@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from synthetic_atoms.datasets import load_local_energies, load_total_energies
 from synthetic_atoms.errors import DataError, ParameterError, SyntheticAtomsError
+from synthetic_atoms.experiments import teacher_settings
 from synthetic_atoms.scheduling import Pool
 from synthetic_atoms.synthesis import quantum, structures, teacher
 from synthetic_atoms.synthesis.crystals import diamond, graphite, perfect_crystals, strained_crystals
@@ -315,6 +316,16 @@ def test_a_dataset_goes_on_from_its_own_teacher_and_labels(dataset, plan, tmp_pa
     found, before = load_local_energies(str(tmp_path / "copy")), load_local_energies(str(dataset))
     np.testing.assert_array_equal(found.positions_A, before.positions_A)
     assert np.abs(found.local_energy_eV - before.local_energy_eV).max() > 1e-6
+
+
+def test_a_trial_of_settings_finds_the_error_that_the_card_states(dataset, plan):
+    cells = replace(load_total_energies(str(dataset)), local_energy_eV=None)
+    found = teacher_settings.trial(cells, TINY_GAP, plan)
+    assert set(found) == {*teacher_settings.ASKED, *teacher_settings.FOUND}
+    held_out = json.loads((dataset / "card.json").read_text())["teacher"]["held_out"]
+    for name in ("rmse_energy_meV_per_atom", "mae_energy_meV_per_atom", "rmse_force_eV_A"):
+        assert found[name] == pytest.approx(held_out[name], rel=1e-5)
+    assert found["n_held_out"] == held_out["n_cells"]
 
 
 def test_a_damaged_teacher_is_fitted_again(dataset, plan, tmp_path, capsys):

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from synthetic_atoms.errors import ParameterError
 
 
-def _ascending(values: list[int]) -> list[int]:
+def _ascending(values: list) -> list:
     if any(second <= first for first, second in pairwise(values)):
         raise PydanticCustomError("ascending", "not ascending")
     return values
@@ -25,6 +25,14 @@ def _distinct(values: list[str]) -> list[str]:
     if len(set(values)) < len(values):
         raise PydanticCustomError("distinct", "repeated")
     return values
+
+
+Sizes = Annotated[
+    list[Annotated[int, Field(ge=10, le=100_000_000)]],
+    AfterValidator(_ascending),
+    Field(min_length=1, max_length=50, json_schema_extra={"also": "in ascending order"}),
+]
+"""Numbers of training environments."""
 
 
 class Common(BaseModel):
@@ -71,16 +79,12 @@ class DescriptorsAndModels(Common):
     n_kernel: int = Field(20, ge=2, le=200, description="Most environments of each kind in the kernel matrices.")
     n_pairs: int = Field(3000, ge=10, le=1_000_000, description="Pairs of environments on which settings are compared.")
     n_network: int = Field(1000, ge=10, le=100_000, description="Environments that the network drawn is trained on.")
-    sizes: Annotated[
-        list[Annotated[int, Field(ge=10, le=100_000_000)]],
-        AfterValidator(_ascending),
-        Field(min_length=1, max_length=50, json_schema_extra={"also": "in ascending order"}),
-    ] = Field([310, 1000, 3100, 10_000], description="Numbers of training environments of the SOAP settings.")
-    candidate_sizes: Annotated[
-        list[Annotated[int, Field(ge=10, le=100_000_000)]],
-        AfterValidator(_ascending),
-        Field(min_length=1, max_length=50, json_schema_extra={"also": "in ascending order"}),
-    ] = Field([1000, 3100, 10_000], description="Numbers of training environments of the candidate weightings.")
+    sizes: Sizes = Field(
+        [310, 1000, 3100, 10_000], description="Numbers of training environments of the SOAP settings."
+    )
+    candidate_sizes: Sizes = Field(
+        [1000, 3100, 10_000], description="Numbers of training environments of the candidate weightings."
+    )
     n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation by trajectory.")
     max_test: int | None = Field(
         10_000, ge=100, le=100_000_000, description="Most test environments in a fold; null for all."
@@ -97,11 +101,10 @@ class DescriptorsAndModels(Common):
 class LearningCurves(Common):
     """Chapter 03_learning_curves."""
 
-    sizes: Annotated[
-        list[Annotated[int, Field(ge=10, le=100_000_000)]],
-        AfterValidator(_ascending),
-        Field(min_length=1, max_length=50, json_schema_extra={"also": "in ascending order"}),
-    ] = Field([100, 310, 1000, 3100, 10_000], description="Numbers of training environments, N.")
+    sizes: Sizes = Field(
+        [100, 310, 1000, 3100, 10_000, 31_000, 100_000, 310_000, 1_000_000],
+        description="Numbers of training environments, N.",
+    )
     n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation by trajectory.")
     models: Annotated[
         list[Literal["GPR", "NN"]],
@@ -123,10 +126,65 @@ class LearningCurves(Common):
     )
 
 
+class GprInsights(Common):
+    """Chapter 04_gpr_insights."""
+
+    sizes: Sizes = Field(
+        [100, 310, 1000, 3100, 10_000, 31_000, 100_000, 310_000, 1_000_000],
+        description="Numbers of training environments, N, of the learning curves.",
+    )
+    n_sparse: Annotated[
+        list[Annotated[int, Field(ge=10, le=20_000)]],
+        AfterValidator(_ascending),
+        Field(min_length=2, max_length=20, json_schema_extra={"also": "in ascending order"}),
+    ] = Field([100, 200, 500, 1000, 2000, 5000, 10_000], description="Numbers of representative points, M.")
+    m_reference: int = Field(
+        5000, ge=10, le=20_000, description="M of the scan over sigma; larger M have short learning curves."
+    )
+    large_up_to: int = Field(
+        100_000, ge=10, le=100_000_000, description="Largest N of learning curves with M above m_reference."
+    )
+    sigma_meV: float = Field(10.0, gt=0, le=10_000, description="Regularisation of the learning curves in meV.")
+    sigma_sizes: Sizes = Field(
+        [1000, 2000, 5000, 10_000, 100_000, 1_000_000],
+        description="Numbers of training environments of the scan over sigma.",
+    )
+    sigmas_meV: Annotated[
+        list[Annotated[float, Field(gt=0, le=10_000)]],
+        AfterValidator(_ascending),
+        Field(min_length=3, max_length=50, json_schema_extra={"also": "in ascending order"}),
+    ] = Field(
+        [0.1, 0.215, 0.463, 1.0, 2.15, 4.63, 10.0, 21.5, 46.3, 100.0, 215.0, 463.0, 1000.0],
+        description="Regularisation values of the scan, in meV.",
+    )
+    fitc_all_folds_up_to: int = Field(
+        100_000,
+        ge=10,
+        le=100_000_000,
+        description="Largest N of FITC's scan over sigma in all folds; beyond, one fold.",
+    )
+    n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation by trajectory.")
+    max_test: int | None = Field(
+        None, ge=100, le=100_000_000, description="Most test environments in a fold; null for all."
+    )
+    zeta: int = Field(4, ge=1, le=10, description="Exponent of the GPR's dot-product kernel.")
+    kernel_offset: float = Field(
+        0.0, ge=0, le=100, description="Constant added to the dot product; 0 in the paper's text, 1 in its code."
+    )
+    soap: Literal["tuned", "paper-like", "plain", "quippy"] = Field(
+        "tuned", description="Setting of the SOAP descriptor; chapter 02 compares them."
+    )
+    use_store: bool = Field(True, description="Whether stored results are read; if not, all are computed.")
+    compute: bool = Field(
+        False, description="Whether results that the store lacks are computed; if not, they are drawn as gaps."
+    )
+
+
 CHAPTERS: dict[str, type[Common]] = {
     "01_dataset": Dataset,
     "02_descriptors_and_models": DescriptorsAndModels,
     "03_learning_curves": LearningCurves,
+    "04_gpr_insights": GprInsights,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""
 

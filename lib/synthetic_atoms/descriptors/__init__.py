@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthetic_atoms.descriptors.coordination import coordination_numbers
 from synthetic_atoms.descriptors.features import features
+from synthetic_atoms.descriptors.row_file import RowFile
 from synthetic_atoms.descriptors.settings import (
     SOAP_SETTINGS,
     SoapSettings,
@@ -16,6 +17,7 @@ from synthetic_atoms.descriptors.spectrum import average_similarity, power_spect
 
 __all__ = [
     "SOAP_SETTINGS",
+    "RowFile",
     "SoapSettings",
     "Weighting",
     "average_similarity",

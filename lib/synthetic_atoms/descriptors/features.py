@@ -15,6 +15,7 @@ from ase import Atoms
 from jaxtyping import Float32, Int, Shaped
 from tqdm.auto import tqdm
 
+from synthetic_atoms.descriptors.row_file import RowFile
 from synthetic_atoms.descriptors.settings import SoapSettings, soap_settings
 from synthetic_atoms.descriptors.spectrum import power_spectrum
 from synthetic_atoms.errors import ParameterError
@@ -55,7 +56,8 @@ def features(
     *,
     cache: bool = True,
     workers: int | None = None,
-) -> Float32[np.ndarray, "environments features"]:
+    out: RowFile | None = None,
+) -> Float32[np.ndarray, "environments features"] | RowFile:
     """Normalised power spectra of a dataset's environments.
 
     They are kept under ``soap/`` in the cache directory, one ``.npy`` file for each block of at most
@@ -76,16 +78,18 @@ def features(
         False to neither read nor write files; then nothing but ``rows`` is computed.
     workers
         Number of worker processes if there is much to compute (one per core if None); 0 for this process.
+    out
+        A file to put them into, for more environments than fit in memory; it must have their shape.
 
     Returns
     -------
-    numpy.ndarray
-        One row for each environment, in the order of ``rows``.
+    numpy.ndarray or RowFile
+        One row for each environment, in the order of ``rows``; ``out`` if that was given.
 
     Raises
     ------
     ParameterError
-        If the setting is unknown or ``rows`` are not indices of environments.
+        If the setting is unknown, ``rows`` are not indices of environments, or ``out`` is of another shape.
     DataError
         If a structure cannot be described, or the cache cannot be written.
     """
@@ -99,7 +103,10 @@ def features(
     end = np.append(begin, len(order))[1:]
 
     folder = cache_directory() / "soap" / _settings_key(soap)
-    result = np.empty((len(wanted), soap.n_features), dtype=np.float32)
+    shape = (len(wanted), soap.n_features)
+    if out is not None and out.shape != shape:
+        raise ParameterError(f"Expected 'out' to have the shape {shape} of the features, found {out.shape}.")
+    result = np.empty(shape, dtype=np.float32) if out is None else out
     places: dict[int, np.ndarray] = {}
     positions: dict[int, np.ndarray] = {}
     units: list[_Unit] = []
@@ -135,7 +142,7 @@ def features(
             raise failures[0]
     else:
         bar = tqdm(units, desc=description, unit="block", delay=1.0, dynamic_ncols=True)
-        computed = [_compute(unit) for unit in bar]
+        computed = map(_compute, bar)  # one at a time: each is put into place before the next
     for block, vectors in computed:
         if isinstance(vectors, Path):
             vectors = np.load(vectors, mmap_mode="r", allow_pickle=False)
@@ -154,7 +161,7 @@ def _compute(unit: _Unit) -> tuple[int, np.ndarray | Path]:
 
 
 def _fill(
-    result: Float32[np.ndarray, "rows features"],
+    result: Float32[np.ndarray, "rows features"] | RowFile,
     places: Int[np.ndarray, " wanted"],
     path: Path,
     positions: Int[np.ndarray, " wanted"],

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 
+from synthetic_atoms.descriptors import features, soap_settings
+from synthetic_atoms.descriptors.features import SECONDS_PER_ENVIRONMENT
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.experiments import learning_curves
+from synthetic_atoms.experiments import gpr_path, learning_curves
+from synthetic_atoms.experiments.descriptor_settings import is_available
+from synthetic_atoms.experiments.gpr_grid import Pass, Study, Sweep, requests
 from synthetic_atoms.experiments.learning_curves import Curve, Dataset
+from synthetic_atoms.models.sparse_gpr import SparseGPR
+from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.scheduling import run_units
 
 TOLERANCE = {"GPR": 0.002, "NN": 0.05}
@@ -22,7 +29,14 @@ depends on the processor and on the number of threads; on one machine with one t
 """
 
 OVERHEAD_S = 5.0
-"""Allowed for reading data and computing descriptors, on top of a record's own seconds."""
+"""Allowed for reading data, on top of a record's own seconds and those of its descriptors."""
+
+ALONE = 100_000
+"""Most training points of GPR that are refitted in memory; beyond, the refit streams over the data."""
+
+_GPR_STUDY = (
+    "dataset", "soap", "zeta", "kernel_offset", "prior_scale_eV", "jitter", "n_folds", "seed", "max_test",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class Finding:
     fold: int
     stored_meV: float
     found_meV: float
+    settings: str = ""
 
     @property
     def difference(self) -> float:
@@ -47,14 +62,22 @@ class Finding:
 
     def __str__(self) -> str:
         verdict = "ok" if self.fine else f"DRIFT, more than {TOLERANCE[self.model]:.1%}"
+        settings = f" ({self.settings})" if self.settings else ""
         return (
-            f"{self.model} N = {self.n_train}, fold {self.fold}: stored {self.stored_meV:.3f} meV, found "
+            f"{self.model}{settings} N = {self.n_train}, fold {self.fold}: stored {self.stored_meV:.3f} meV, found "
             f"{self.found_meV:.3f} meV ({self.difference:.3%}): {verdict}"
         )
 
 
+def _stale(record: pd.Series, column: str) -> DataError:
+    return DataError(
+        f"Expected the record of {record['model']} at N = {record['n_train']} in fold {record['fold']} to belong to "
+        f"the present data and code, found another '{column}': compute it again."
+    )
+
+
 def curve_of(record: pd.Series) -> Curve:
-    """The grid of one fit that a record answers.
+    """The grid of one fit of a network that a record answers.
 
     Raises
     ------
@@ -78,27 +101,82 @@ def curve_of(record: pd.Series) -> Curve:
     asked = curve.requests().iloc[int(record["fold"])]
     changed = [name for name in learning_curves.ASKED if asked[name] != record[name]]
     if changed:
-        raise DataError(
-            f"Expected the record of {record['model']} at N = {record['n_train']} in fold {record['fold']} to belong "
-            f"to the present data and code, found another '{changed[0]}': compute it again."
-        )
+        raise _stale(record, changed[0])
     return curve
 
 
-def choose(records: pd.DataFrame, budget_s: Real, seed: int) -> pd.DataFrame:
-    """Records in random order, as many as fit into a time budget by their own seconds; at least the cheapest one."""
-    cost = records["fit_s"] + records["predict_s"] + OVERHEAD_S
-    order = np.random.default_rng(seed).permutation(len(records))
+def passes_of(records: pd.DataFrame) -> dict[object, Pass]:
+    """The pass of one fit that each record of GPR answers, by the record's index.
+
+    Raises
+    ------
+    DataError
+        If the data or the code have changed so that a record no longer answers any request.
+    """
+    found: dict[object, Pass] = {}
+    for values, group in records.groupby(list(_GPR_STUDY), sort=False):
+        shared = dict(zip(_GPR_STUDY, values, strict=True))
+        study = Study(
+            dataset=Dataset(shared.pop("dataset")),
+            max_test=int(shared.pop("max_test")) or None,
+            soap=shared.pop("soap"),
+            **{name: int(shared.pop(name)) for name in ("n_folds", "seed", "zeta")},
+            **{name: float(value) for name, value in shared.items()},
+        )
+        smallest = group.loc[group["n_train"].idxmin()]
+        if group["n_train"].max() > study.largest_size():
+            raise _stale(group.loc[group["n_train"].idxmax()], "n_train")
+        present = requests(study, [Sweep((int(smallest["n_train"]),), folds=(0,))]).iloc[0]
+        for name in ("dataset_fingerprint", "soap_settings"):
+            if (group[name] != present[name]).any():
+                raise _stale(group[group[name] != present[name]].iloc[0], name)
+        for row in group.itertuples():
+            model = FitRequest(int(row.n_train), row.estimator, float(row.sigma_meV), int(row.m_sparse))
+            found[row.Index] = Pass(study, int(row.fold), (model,))
+    return found
+
+
+def refit_alone(one: Pass) -> float:
+    """Test MAE (meV) of the single model of a pass, fitted without the path where that fits in memory."""
+    (model,) = one.models
+    if model.n_train > ALONE:
+        return float(gpr_path.run_pass(one)[0]["mae_test_meV"])
+    study, split = one.study, one.study.splits()[one.fold]
+    data = study.dataset.load()
+    train = split.sample(model.n_train)
+    fitted = SparseGPR(
+        estimator=model.estimator, sigma_meV=model.sigma_meV, n_sparse=model.n_sparse, **study.parameters()
+    ).fit(features(data, study.soap, rows=train), data.local_energy_eV[train])
+    predicted = fitted.predict(features(data, study.soap, rows=split.test))
+    return float(1000 * np.abs(predicted - data.local_energy_eV[split.test]).mean())
+
+
+def _refit_numbered(item: tuple[object, Pass]) -> tuple[object, float]:
+    return item[0], refit_alone(item[1])
+
+
+def cost_s(records: pd.DataFrame) -> pd.Series:
+    """About what each refit costs on one core: its own seconds, its descriptors, reading the data."""
+    per_environment = records["soap"].map(lambda name: SECONDS_PER_ENVIRONMENT[soap_settings(name).library])
+    descriptors = (records["n_train"] + records["n_test"]) * per_environment
+    return (records["fit_s"] + records["predict_s"] + descriptors + OVERHEAD_S).astype(float)
+
+
+def choose(cost: pd.Series, budget_s: Real, seed: int) -> list:
+    """Labels of records in random order, as many as fit into a time budget by their cost; at least the cheapest."""
+    order = np.random.default_rng(seed).permutation(len(cost))
     chosen, spent = [], 0.0
     for position in order:
         if spent + cost.iloc[position] <= budget_s:
-            chosen.append(position)
+            chosen.append(cost.index[position])
             spent += cost.iloc[position]
-    return records.iloc[chosen or [int(cost.argmin())]]
+    return chosen or [cost.idxmin()]
 
 
 def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Finding], int]:
-    """Refit randomly chosen records of the learning curves.
+    """Refit randomly chosen records: networks, and GPR models each by a fit of its own instead of a path.
+
+    Records whose descriptor needs a program that is not installed are not chosen.
 
     Parameters
     ----------
@@ -107,7 +185,7 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
     seed
         Chooses the records.
     workers
-        Local processes, each with one thread as when the records were made.
+        Local processes, each with one thread as when the records of networks were made.
 
     Returns
     -------
@@ -125,19 +203,48 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
     """
     if not budget_s > 0:
         raise ParameterError(f"Expected a positive time budget in seconds, found {budget_s}.")
-    records = learning_curves.store().read()
-    if records.empty:
-        raise DataError(f"Expected records to audit in {learning_curves.store().path}, found none.")
-    curves = {position: curve_of(record) for position, record in records.iterrows()}  # all: stale ones are defects
-    chosen = choose(records, budget_s, seed)
-    units = [(curves[i], row["model"], int(row["fold"]), (int(row["n_train"]),)) for i, row in chosen.iterrows()]
-    results, failures = run_units(learning_curves.run_group, units, workers=workers, description="refits")
+    stores = {"networks": learning_curves.store(), "gpr": gpr_path.store()}
+    tables = {name: one.read() for name, one in stores.items()}
+    total = sum(map(len, tables.values()))
+    if not total:
+        raise DataError(f"Expected records to audit in {stores['networks'].path.parent}, found none.")
+    # Of all of them: stale ones are defects, chosen or not.
+    curves = {position: curve_of(record) for position, record in tables["networks"].iterrows()}
+    passes = passes_of(tables["gpr"])
+    cost = pd.concat({name: cost_s(table) for name, table in tables.items() if len(table)})
+    installed = pd.concat({name: table["soap"].map(is_available) for name, table in tables.items() if len(table)})
+    chosen = choose(cost[installed], budget_s, seed) if installed.any() else []
+
+    networks = tables["networks"].loc[[position for name, position in chosen if name == "networks"]]
+    units = [(curves[i], row["model"], int(row["fold"]), (int(row["n_train"]),)) for i, row in networks.iterrows()]
+    rows = _run(learning_curves.run_group, units, workers)
+    refits = [(position, passes[position]) for name, position in chosen if name == "gpr"]
+    found = dict(_run(_refit_numbered, refits, workers))
+
+    findings = []
+    if len(networks):
+        again = pd.DataFrame([row for group in rows for row in group])
+        both = networks.merge(
+            again, on=list(learning_curves.ASKED), suffixes=("_stored", "_found"), validate="one_to_one"
+        )
+        findings += [
+            Finding(row.model, int(row.n_train), int(row.fold), row.mae_test_meV_stored, row.mae_test_meV_found)
+            for row in both.itertuples()
+        ]
+    for position, value in found.items():
+        row = tables["gpr"].loc[position]
+        settings = (
+            f"{row['estimator'].upper()}, M = {row['m_sparse']}, sigma = {row['sigma_meV']:g} meV, SOAP '{row['soap']}'"
+        )
+        findings.append(
+            Finding("GPR", int(row["n_train"]), int(row["fold"]), float(row["mae_test_meV"]), value, settings)
+        )
+    return findings, total
+
+
+def _run(function, units: Iterable, workers: int | None) -> list:
+    """Results of all units; the first failure is raised."""
+    results, failures = run_units(function, list(units), workers=workers, description="refits")
     if failures:
         raise failures[0]
-    found = pd.DataFrame([row for rows in results for row in rows])
-    both = chosen.merge(found, on=list(learning_curves.ASKED), suffixes=("_stored", "_found"), validate="one_to_one")
-    findings = [
-        Finding(row.model, int(row.n_train), int(row.fold), row.mae_test_meV_stored, row.mae_test_meV_found)
-        for row in both.itertuples()
-    ]
-    return findings, len(records)
+    return results

@@ -15,10 +15,8 @@ from scipy.spatial.transform import Rotation
 from synthetic_atoms.descriptors import SOAP_SETTINGS, average_similarity, candidate_settings, power_spectrum
 from synthetic_atoms.descriptors.settings import SoapSettings, soap_settings
 from synthetic_atoms.errors import MissingDependencyError, ParameterError
-from synthetic_atoms.experiments.learning_curves import ASKED, FOUND, Curve, learning_curves
-
-CLUSTER_WORTH = 1000
-"""Training-set size above which fits are worth the start of worker processes."""
+from synthetic_atoms.experiments.gpr_grid import ASKED, Study, Sweep, requests
+from synthetic_atoms.experiments.gpr_path import FOUND, sparse_gpr
 
 
 def is_available(setting: str | SoapSettings) -> bool:
@@ -31,12 +29,12 @@ def is_available(setting: str | SoapSettings) -> bool:
 
 
 def compare_settings(
-    curve: Curve,
+    study: Study,
+    sweep: Sweep,
     settings: Sequence[str],
     *,
     use_store: bool = True,
     compute: bool = False,
-    workers: int | None = None,
 ) -> pd.DataFrame:
     """The records of one grid for several SOAP settings, one after the other.
 
@@ -44,29 +42,38 @@ def compare_settings(
 
     Parameters
     ----------
-    curve
-        The grid; its ``soap`` is replaced.
+    study
+        What the fits share; its ``soap`` is replaced.
+    sweep
+        The grid.
     settings
         Names of the settings.
-    use_store, compute, workers
-        As for :func:`~synthetic_atoms.experiments.learning_curves.learning_curves`; grids of small training sets run
-        in this process unless ``workers`` says otherwise.
+    use_store, compute
+        As for :func:`~synthetic_atoms.experiments.gpr_path.sparse_gpr`.
 
     Returns
     -------
     pandas.DataFrame
         The records, setting by setting.
+
+    Raises
+    ------
+    ParameterError
+        If a size is larger than some fold's training set.
     """
-    if workers is None and max(curve.sizes) <= CLUSTER_WORTH:
-        workers = 0
+    if max(sweep.sizes) > (largest := study.largest_size()):
+        raise ParameterError(
+            f"Expected sizes of at most {largest}, as many training environments as every fold has, "
+            f"found {max(sweep.sizes)}."
+        )
     parts = []
     for setting in settings:
-        grid = replace(curve, soap=setting)
+        one = replace(study, soap=setting)
         computed = compute and is_available(setting)
         if computed or use_store:
-            parts.append(learning_curves(grid, use_store=use_store, compute=computed, workers=workers))
+            parts.append(sparse_gpr(one, [sweep], use_store=use_store, compute=computed))
         else:
-            parts.append(grid.requests().reindex(columns=[*ASKED, *FOUND]))
+            parts.append(requests(one, [sweep]).reindex(columns=[*ASKED, *FOUND]))
     return pd.concat([part.astype({"mae_test_meV": float}) for part in parts], ignore_index=True)
 
 

@@ -10,12 +10,13 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from jaxtyping import Float, Int
 
-from synthetic_atoms.datasets import LocalEnergies
+from synthetic_atoms.datasets import Frames
 from synthetic_atoms.descriptors.settings import SoapSettings
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.structure import final_frames
 
 
-def final_frames(data: LocalEnergies, n: int) -> Int[np.ndarray, " chosen"]:
+def spread_final_frames(data: Frames, n: int) -> Int[np.ndarray, " chosen"]:
     """Last frames of up to n trajectories, spread evenly over those sorted by density, in that order.
 
     Raises
@@ -25,7 +26,7 @@ def final_frames(data: LocalEnergies, n: int) -> Int[np.ndarray, " chosen"]:
     """
     if n < 1:
         raise ParameterError(f"Expected at least one structure, found {n}.")
-    last = np.array([np.flatnonzero(data.trajectory == one)[-1] for one in np.unique(data.trajectory)])
+    last = final_frames(data)
     last = last[np.argsort(data.density_g_cm3[last], kind="stable")]
     return last[np.unique(np.linspace(0, len(last) - 1, min(n, len(last))).round().astype(np.int64))]
 

@@ -1,4 +1,4 @@
-"""Learning curves: test error against the number of training environments (Fig. 3)."""
+"""Learning curves of the networks: test error against the number of training environments (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from synthetic_atoms.descriptors import coordination_numbers, features, soap_set
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
-from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
-from synthetic_atoms.splits import Split, splits_by_trajectory
+from synthetic_atoms.splits import splits_by_trajectory
 
 COORDINATIONS = {"sp": 2, "sp2": 3, "sp3": 4}
 """Names that the paper gives to coordination numbers."""
@@ -47,10 +46,29 @@ class Dataset:
     n_trajectories: int | None = None
     frames_per_trajectory: int | None = None
     energy_column: str | None = None
+    seed: int = 0
 
     def load(self) -> LocalEnergies:
         """The data; kept in memory, so that many fits in one process read them once."""
         return _load(self)
+
+    def coordination(self) -> Int[np.ndarray, " environments"]:
+        """Number of neighbours of each atom; kept in memory too."""
+        return _coordination(self)
+
+    def check_stored(self) -> None:
+        """Refuse a part of a dataset, for which there are no stored results.
+
+        Raises
+        ------
+        ParameterError
+            If it is not the whole dataset.
+        """
+        if replace(self, name="", seed=0) != Dataset(""):
+            raise ParameterError(
+                "Stored results are those of whole datasets: with 'n_trajectories' expected use_store=false and "
+                "compute=true, found use_store=true."
+            )
 
 
 @lru_cache(maxsize=1)
@@ -60,6 +78,7 @@ def _load(dataset: Dataset) -> LocalEnergies:
         n_trajectories=dataset.n_trajectories,
         frames_per_trajectory=dataset.frames_per_trajectory,
         energy_column=dataset.energy_column,
+        seed=dataset.seed,
     )
 
 
@@ -82,7 +101,7 @@ class Curve:
     dataset
         The environments.
     models
-        ``"GPR"`` and ``"NN"``.
+        ``"NN"``; GPR has a grid of its own, :class:`~synthetic_atoms.experiments.gpr_grid.Study`.
     sizes
         Numbers of training environments.
     n_folds, seed
@@ -96,7 +115,7 @@ class Curve:
     """
 
     dataset: Dataset = field(default_factory=Dataset)
-    models: tuple[str, ...] = ("GPR", "NN")
+    models: tuple[str, ...] = ("NN",)
     sizes: tuple[int, ...] = (100, 310, 1000, 3100, 10000)
     n_folds: int = 5
     seed: int = 0
@@ -107,12 +126,10 @@ class Curve:
     def settings(self, model: str, n_train: int) -> dict[str, object]:
         """Every hyperparameter of one model at one size."""
         given = self.hyperparameters.get(model, {})
-        if model == "GPR":
-            return _without(SparseGPR().get_params(), "chunk_size") | given
-        if model == "NN":
-            own = _without(NeuralNetwork().get_params(), "seed", "device", "progress")
-            return own | default_hyperparameters(n_train) | given
-        raise ParameterError(f"Expected a model among GPR and NN, found '{model}'.")
+        if model != "NN":
+            raise ParameterError(f"Expected a model among NN, found '{model}'.")
+        own = _without(NeuralNetwork().get_params(), "seed", "device", "progress")
+        return own | default_hyperparameters(n_train) | given
 
     def requests(self) -> pd.DataFrame:
         """One row per fit, with the columns :data:`ASKED`."""
@@ -138,8 +155,13 @@ class Curve:
         return pd.DataFrame(rows, columns=list(ASKED))
 
 
+def largest_training_set(dataset: Dataset, n_folds: int, seed: int) -> int:
+    """The largest number of training environments that every fold of a dataset has."""
+    return min(len(split.train) for split in splits_by_trajectory(dataset.load(), n_folds=n_folds, seed=seed))
+
+
 def store() -> RecordStore:
-    """The stored records of learning curves."""
+    """The stored records of the networks' learning curves."""
     return RecordStore(data_directory() / "records" / "learning_curves.csv", ASKED, FOUND)
 
 
@@ -163,21 +185,16 @@ def scores(
 def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator[dict[str, object]]:
     """Fit one model at some sizes in one fold; what came out of each."""
     data = curve.dataset.load()
-    split: Split = splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test)[fold]
+    split = splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test)[fold]
     x_test = features(data, curve.soap, rows=split.test, workers=0)
     y_test = data.local_energy_eV[split.test]
-    coordination = _coordination(curve.dataset)[split.test]
+    coordination = curve.dataset.coordination()[split.test]
     train = split.sample(max(sizes))
     x_train, y_train = features(data, curve.soap, rows=train, workers=0), data.local_energy_eV[train]
     for n_train in sizes:
         settings = curve.settings(model, n_train)
         start = time.perf_counter()
-        if model == "GPR":
-            fitted = SparseGPR(**settings).fit(x_train[:n_train], y_train[:n_train])
-            validation = float("nan")
-        else:
-            fitted = NeuralNetwork(**settings, seed=curve.seed + fold).fit(x_train[:n_train], y_train[:n_train])
-            validation = 1000 * fitted.validation_mae_
+        fitted = NeuralNetwork(**settings, seed=curve.seed + fold).fit(x_train[:n_train], y_train[:n_train])
         middle = time.perf_counter()
         predicted = fitted.predict(x_test)
         end = time.perf_counter()
@@ -187,7 +204,7 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
             **scores(predicted, y_test, coordination),
             "mae_train_meV": float(np.abs(train_error).mean()),
             "rmse_train_meV": float(np.sqrt((train_error**2).mean())),
-            "mae_validation_meV": validation,
+            "mae_validation_meV": 1000 * fitted.validation_mae_,
             "n_test": len(y_test),
             "fit_s": middle - start,
             "predict_s": end - middle,
@@ -233,11 +250,8 @@ def learning_curves(
     pandas.DataFrame
         One row per fit, with the columns :data:`ASKED` and :data:`FOUND`, in the grid's order.
     """
-    if use_store and replace(curve.dataset, name="") != Dataset(""):
-        raise ParameterError(
-            "Stored results are those of whole datasets: with 'n_trajectories' expected use_store=false and "
-            "compute=true, found use_store=true."
-        )
+    if use_store:
+        curve.dataset.check_stored()
     requests = curve.requests()
     if use_store:
         records = store().select(requests)
@@ -273,6 +287,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     data.
     """
     columns = [name for name in FOUND if name.startswith(("mae_", "rmse_")) or name in ("fit_s", "predict_s")]
+    columns = [name for name in columns if name in records]
     groups = records.groupby(["model", "n_train"])
     table = groups[columns].mean()
     table.insert(1, "mae_test_std_meV", groups["mae_test_meV"].std(ddof=1))

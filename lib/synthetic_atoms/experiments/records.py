@@ -20,7 +20,7 @@ from synthetic_atoms.files import atomic_write
 
 _FLOAT_FORMAT = "%.6g"
 
-TEXT = ("dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "hyperparameters")
+TEXT = ("dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "hyperparameters", "estimator")
 """Columns that are text even where they look like numbers, as a digest such as 12345e67 does."""
 
 
@@ -77,6 +77,9 @@ class RecordStore:
         if not text.endswith("\n"):
             raise DataError(f"Expected whole rows in {self.path}, found the last one cut short.")
         frame = pd.read_csv(io.StringIO(text), keep_default_na=True, dtype=dict.fromkeys(TEXT, str))
+        for name in self.asked:  # requests are found by equality, and a parser may err in the last digit
+            if frame[name].dtype.kind == "f":
+                frame[name] = frame[name].map(lambda value: float(_FLOAT_FORMAT % value))
         numbers = [name for name in self.found if name.startswith(("mae_", "rmse_")) or name.endswith("_s")]
         odd = [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]
         if odd and len(frame):

@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.datasets.containers import Frames
 from synthetic_atoms.figures.structures import coordination_colours, coordination_legend, draw_cell, span_A
 from synthetic_atoms.figures.style import new_figure, style
@@ -56,7 +57,9 @@ def chain(
     frames: Sequence[Atoms],
     coordinations: Sequence[Int[np.ndarray, " atoms"]],
     energies_eV: Sequence[Float[np.ndarray, " atoms"]],
+    categories: Mapping[str, int] = CATEGORIES,
     *,
+    zero: str = "relative to the free atom",
     stages: Sequence[str],
     texts: Mapping[str, str],
 ) -> Figure:
@@ -67,7 +70,11 @@ def chain(
     cell, cell_coordination, forces_eV_A
         A cell of the small set, and its quantum-mechanical forces.
     frames, coordinations, energies_eV
-        Three frames of one trajectory, and the teacher's energies of their atoms relative to the free atom.
+        Three frames of one trajectory, and the teacher's energies of their atoms.
+    categories
+        Coordination number by name, for the colours.
+    zero
+        What the energies are relative to.
     stages
         A name for each of the three.
     texts
@@ -87,22 +94,23 @@ def chain(
             width = _LEFT[1] - _LEFT[0]
             axes = place(_LEFT[0], foot, width)
             tall = half_cell * panel / width
-            draw_cell(axes, cell, coordination_colours(cell_coordination), half_A=half_cell, arrows=arrows)
+            colours = coordination_colours(cell_coordination, categories)
+            draw_cell(axes, cell, colours, half_A=half_cell, arrows=arrows)
             axes.set_ylim(-tall, tall)
         shown = np.concatenate(energies_eV)
         scale = Normalize(*np.quantile(shown, [0.01, 0.99]))
         mapped = ScalarMappable(scale, ENERGY_MAP)
         for number, (atoms, coordination, energy) in enumerate(zip(frames, coordinations, energies_eV, strict=True)):
             left = _RIGHT[0] + number * panel
-            draw_cell(place(left, _TOP, panel), atoms, coordination_colours(coordination), half_A=half)
+            draw_cell(place(left, _TOP, panel), atoms, coordination_colours(coordination, categories), half_A=half)
             draw_cell(place(left, _BOTTOM, panel), atoms, mapped.to_rgba(energy)[:, :3], half_A=half)
             _write(figure, left + panel / 2, _TOP + panel + 0.04, stages[number], size=9.0, va="bottom")
         _words_and_arrows(figure, texts, panel)
         bar = figure.add_axes((2.1 / _WIDTH, 0.98 / _HEIGHT, 2.6 / _WIDTH, 0.09 / _HEIGHT))
         figure.colorbar(mapped, cax=bar, orientation="horizontal", extend="both")
         bar.tick_params(labelsize=9, pad=1)
-        bar.set_xlabel("per-atom energy relative to the free atom (eV)", fontsize=9, labelpad=1)
-        coordination_legend(figure, other=True)
+        bar.set_xlabel(f"per-atom energy {zero} (eV)", fontsize=9, labelpad=1)
+        coordination_legend(figure, categories, other=True)
         return figure
 
 

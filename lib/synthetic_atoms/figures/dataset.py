@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
@@ -10,26 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.stats import gaussian_kde
 
+from synthetic_atoms.categories import CATEGORIES, legend_label, short_label, spelled
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.figures.style import (
-    COORDINATION_COLOURS,
-    COORDINATION_LABELS,
-    COORDINATION_LINES,
-    new_figure,
-    style,
-)
-from synthetic_atoms.structure import CATEGORIES
+from synthetic_atoms.figures.style import looks, new_figure, style
 
 
 def energy_densities(
     binding_energy_eV: Float[np.ndarray, " environments"],
     coordination: Int[np.ndarray, " environments"],
+    categories: Mapping[str, int] = CATEGORIES,
     *,
     max_environments: int = 20_000,
     seed: int = 0,
     points: int = 400,
 ) -> pd.DataFrame:
-    """Kernel density estimates of the per-atom energy for sp, sp2 and sp3 atoms, each of unit area.
+    """Kernel density estimates of the per-atom energy for each category of atoms, each of unit area.
 
     Parameters
     ----------
@@ -37,6 +34,8 @@ def energy_densities(
         Per-atom energies relative to the free atom, in eV.
     coordination
         Coordination numbers.
+    categories
+        Coordination number by name.
     max_environments
         Each estimate uses at most this many environments, drawn at random.
     seed
@@ -55,13 +54,14 @@ def energy_densities(
         If no category has at least two environments of different energy.
     """
     rng = np.random.default_rng(seed)
-    shown = np.isin(coordination, list(CATEGORIES.values()))
+    shown = np.isin(coordination, list(categories.values()))
     if not shown.any():
-        raise DataError("Expected atoms with 2, 3 or 4 neighbours, found none.")
+        raise DataError(f"Expected atoms with {spelled(categories)}, found none.")
     low, high = np.quantile(binding_energy_eV[shown], [0.0005, 0.9995])
-    grid = np.linspace(low - 0.3, high + 0.3, points)
+    margin = min(0.3, 0.1 * (high - low))
+    grid = np.linspace(low - margin, high + margin, points)
     parts = []
-    for name, number in CATEGORIES.items():
+    for name, number in categories.items():
         energies = binding_energy_eV[coordination == number]
         if len(energies) < 2 or np.ptp(energies) == 0:
             continue
@@ -75,23 +75,24 @@ def energy_densities(
     return pd.concat(parts, ignore_index=True)
 
 
-def energy_distributions(densities: pd.DataFrame) -> Figure:
-    """Draw the densities of :func:`energy_densities` (Fig. 2a)."""
+def energy_distributions(
+    densities: pd.DataFrame, categories: Mapping[str, int] = CATEGORIES, *, zero: str = "relative to the free atom"
+) -> Figure:
+    """Draw the densities of :func:`energy_densities` (Fig. 2a); ``zero`` says what energies are relative to."""
     with style():
         figure = new_figure(3.6)
         axes = figure.subplots()
+        look = looks(categories)
         for name, part in densities.groupby("category", sort=False):
             axes.plot(
                 part["energy_eV"],
                 part["density_per_eV"],
-                color=COORDINATION_COLOURS[name],
-                linestyle=COORDINATION_LINES[name],
-                label=COORDINATION_LABELS[name],
+                color=look[name].colour,
+                linestyle=look[name].line,
+                label=look[name].label,
             )
-            axes.fill_between(
-                part["energy_eV"], part["density_per_eV"], color=COORDINATION_COLOURS[name], alpha=0.2, lw=0
-            )
-        axes.set_xlabel("Per-atom energy relative to the free atom (eV)")
+            axes.fill_between(part["energy_eV"], part["density_per_eV"], color=look[name].colour, alpha=0.2, lw=0)
+        axes.set_xlabel(f"Per-atom energy {zero} (eV)")
         axes.set_ylabel("Probability density (1/eV)")
         axes.set_ylim(bottom=0)
         axes.margins(x=0)
@@ -99,13 +100,12 @@ def energy_distributions(densities: pd.DataFrame) -> Figure:
         return figure
 
 
-_MARKERS = {"sp": "v", "sp2": "s", "sp3": "o"}
 _RINGS = {5: ("^", "dotted"), 6: ("o", "solid"), 7: ("s", "dashed"), 8: ("D", "dashdot")}
 DENSITY = "Density (g/cm³)"
 
 
-def shares_by_density(shares: pd.DataFrame) -> Figure:
-    """Shares of sp, sp2 and sp3 atoms against density: a marker for each trajectory, a line through the means.
+def shares_by_density(shares: pd.DataFrame, categories: Mapping[str, int] = CATEGORIES) -> Figure:
+    """Share of each category against density: a marker for each trajectory, a line through the means.
 
     ``shares`` is the table of :func:`synthetic_atoms.structure.coordination_shares`.
     """
@@ -113,40 +113,39 @@ def shares_by_density(shares: pd.DataFrame) -> Figure:
         figure = new_figure(3.6)
         axes = figure.subplots()
         crowded = shares["density_g_cm3"].duplicated().any()
-        for name in CATEGORIES:
+        for name, look in looks(categories).items():
             mean = shares.groupby("density_g_cm3")[f"{name}_percent"].mean()
             axes.plot(
                 shares["density_g_cm3"],
                 shares[f"{name}_percent"],
-                _MARKERS[name],
-                color=COORDINATION_COLOURS[name],
+                look.marker,
+                color=look.colour,
                 markersize=3 if crowded else 5,
                 alpha=0.35 if crowded else 1.0,
                 markeredgewidth=0,
             )
-            axes.plot(mean.index, mean, color=COORDINATION_COLOURS[name], linestyle=COORDINATION_LINES[name])
-            axes.plot(
-                [],
-                [],
-                color=COORDINATION_COLOURS[name],
-                linestyle=COORDINATION_LINES[name],
-                marker=_MARKERS[name],
-                label=COORDINATION_LABELS[name].replace(" neighbours", ""),
-            )
+            axes.plot(mean.index, mean, color=look.colour, linestyle=look.line)
+            label = legend_label(name)
+            axes.plot([], [], color=look.colour, linestyle=look.line, marker=look.marker, label=label)
         axes.set_xlabel(DENSITY)
         axes.set_ylabel("Atoms in the final frame (%)")
         axes.set_ylim(-2, 102)
-        figure.legend(loc="outside upper center", ncols=3)
+        title = None if set(categories) <= set(CATEGORIES) else "Neighbours"
+        figure.legend(loc="outside upper center", ncols=3, title=title)
         return figure
 
 
-def shares_by_density_and_temperature(shares: pd.DataFrame) -> Figure:
-    """Maps of the share of sp and of sp3 atoms over density and annealing temperature: a square for each trajectory."""
+def shares_by_density_and_temperature(shares: pd.DataFrame, categories: Mapping[str, int] = CATEGORIES) -> Figure:
+    """Maps of a share over density and annealing temperature, with a square for each trajectory.
+
+    The shares are those of the first and of the last category: sp and sp3 for carbon.
+    """
     known = shares.dropna(subset=["anneal_temperature_K"])
+    names = list(categories)[:: max(len(categories) - 1, 1)]
     with style():
         figure = new_figure(3.9)
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, name in zip(panels, ("sp", "sp3"), strict=True):
+        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
             values = known[f"{name}_percent"]
             drawn = axes.scatter(
                 known["density_g_cm3"],
@@ -160,10 +159,11 @@ def shares_by_density_and_temperature(shares: pd.DataFrame) -> Figure:
                 linewidths=0,
             )
             axes.set_xlabel(DENSITY)
-            label = COORDINATION_LABELS[name].replace(" neighbours", "")
+            label = legend_label(name) if name in CATEGORIES else short_label(name)
             figure.colorbar(drawn, ax=axes, location="top", label=f"{label}: atoms (%)", aspect=14, pad=0.03)
         panels[0].set_ylabel("Annealing temperature (K)")
-        panels[0].yaxis.set_major_locator(MultipleLocator(500))
+        if np.ptp(known["anneal_temperature_K"]) >= 1000:
+            panels[0].yaxis.set_major_locator(MultipleLocator(500))
         return figure
 
 
@@ -194,7 +194,7 @@ def radial_distributions(table: pd.DataFrame, crystals: pd.DataFrame) -> Figure:
     table
         ``density_g_cm3``, ``r_A``, ``g``.
     crystals
-        Distances of neighbours in crystals, drawn as ticks at the foot: ``crystal``, ``distance_A``.
+        Distances of neighbours in crystals, drawn as ticks at the foot: ``crystal``, ``distance_A``; may be empty.
     """
     with style():
         figure = new_figure(4.4)
@@ -207,9 +207,13 @@ def radial_distributions(table: pd.DataFrame, crystals: pd.DataFrame) -> Figure:
         for number, ((density, part), colour) in enumerate(zip(groups, colours, strict=True)):
             axes.axhline(number * step + 1, color="#BBBBBB", lw=0.7, zorder=1)
             axes.plot(part["r_A"], part["g"] + number * step, color=colour, lw=1.4)
-            axes.text(right, number * step + 1.15, f"{density:.1f} g/cm³", ha="right", va="bottom", color=colour)
+            end = part.loc[part["r_A"] > 0.8 * right, "g"].to_numpy()
+            clear = number * step + max(1.15, end.max(initial=0.0) + 0.05)
+            axes.text(right, clear, f"{density:.1f} g/cm³", ha="right", va="bottom", color=colour)
         for crystal, colour, foot in (("graphite", "#CC3311", -0.08), ("diamond", "#0072B2", -0.04)):
             distances = crystals.loc[crystals["crystal"] == crystal, "distance_A"]
+            if distances.empty:
+                continue
             axes.plot(
                 distances,
                 np.full(len(distances), foot * len(groups) * step),
@@ -223,5 +227,6 @@ def radial_distributions(table: pd.DataFrame, crystals: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("Distance r (Å)")
         axes.set_ylabel("Radial distribution function g(r), shifted")
-        figure.legend(loc="outside upper center", ncols=2, handletextpad=0.2)
+        if len(crystals):
+            figure.legend(loc="outside upper center", ncols=2, handletextpad=0.2)
         return figure

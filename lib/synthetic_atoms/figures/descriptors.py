@@ -13,30 +13,26 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from synthetic_atoms.categories import CATEGORIES, short_label
+from synthetic_atoms.descriptors.coordination import CARBON_BOND_A
 from synthetic_atoms.descriptors.settings import SoapSettings
-from synthetic_atoms.figures.dataset import CATEGORIES
-from synthetic_atoms.figures.style import COORDINATION_COLOURS, COORDINATION_LABELS, new_figure, style
+from synthetic_atoms.figures.style import error_ticks, looks, new_figure, style
 
 SETTING_COLOURS = {"tuned": "#0072B2", "paper-like": "#009E73", "plain": "#D55E00", "quippy": "#000000"}
 SETTING_MARKERS = {"tuned": "o", "paper-like": "^", "plain": "v", "quippy": "s"}
 OTHER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 """Colours of settings without a proper name, in their order."""
 
-BOND_A = 1.85
-"""Atoms closer than this are drawn as bonded: the limit that coordination numbers are counted with."""
-
 SIZE_LABEL = "Number of training environments, N"
 
 
-def _short(kind: str) -> str:
-    return COORDINATION_LABELS[kind].split()[0]
-
-
-def _draw_neighbourhood(axes: Axes, positions: Float[np.ndarray, "atoms 3"], radius_A: float, colour: str) -> None:
+def _draw_neighbourhood(
+    axes: Axes, positions: Float[np.ndarray, "atoms 3"], radius_A: float, colour: str, bond_A: float
+) -> None:
     """Atoms around a centre, the nearer to the reader the darker; bonds; the cutoff as a circle."""
     axes.add_patch(Circle((0, 0), radius_A, fill=False, ls="dashed", lw=1.0, ec="0.5"))
     apart = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    for i, j in np.argwhere(np.triu(apart < BOND_A, 1)):
+    for i, j in np.argwhere(np.triu(apart < bond_A, 1)):
         depth = (positions[i, 2] + positions[j, 2]) / 2
         axes.plot(*positions[[i, j], :2].T, color="0.55", lw=1.6, solid_capstyle="round", zorder=2 + depth / 100)
     for number in np.argsort(positions[:, 2], kind="stable"):
@@ -54,26 +50,34 @@ def power_spectra(
     positions: Mapping[str, Float[np.ndarray, "_ 3"]],
     spectra: Mapping[str, pd.DataFrame],
     radius_A: float,
+    categories: Mapping[str, int] = CATEGORIES,
+    *,
+    bond_A: float = CARBON_BOND_A,
 ) -> Figure:
     """Environments and their fingerprints, one row for each kind of atom (Fig. 2b).
 
     Parameters
     ----------
     positions
-        For ``"sp"``, ``"sp2"``, ``"sp3"`` or some of them: atoms around the centre, which comes first (Angstrom).
+        For some of the categories: atoms around the centre, which comes first (Angstrom).
     spectra
         For the same kinds: tables of :func:`~synthetic_atoms.experiments.environments.spectrum_table`.
     radius_A
         The cutoff, drawn as a circle.
+    categories
+        Coordination number by name.
+    bond_A
+        Largest length of a bond.
     """
+    look = looks(categories)
     with style():
         figure = new_figure(1.75 * len(spectra) + 0.45)
         grid = figure.subplots(len(spectra), 2, width_ratios=[1.0, 2.3], squeeze=False)
         low = min(float(table["value"].min()) for table in spectra.values())
         high = max(float(table["value"].max()) for table in spectra.values())
         for (left, right), (kind, table) in zip(grid, spectra.items(), strict=True):
-            _draw_neighbourhood(left, positions[kind], radius_A, COORDINATION_COLOURS[kind])
-            left.set_title(_short(kind), color="0.2")
+            _draw_neighbourhood(left, positions[kind], radius_A, look[kind].colour, bond_A)
+            left.set_title(short_label(kind), color="0.2")
             width = int((table["l"] == 0).sum())
             # A few features hold most of the length: on a square-root axis the others are seen beside them.
             right.set_yscale("function", functions=(_signed_root, _signed_square))
@@ -105,9 +109,10 @@ def kernel_matrices(
     similarity: Float[np.ndarray, "environments environments"],
     kinds: Int[np.ndarray, " environments"],
     zetas: Sequence[int] = (1, 4),
+    categories: Mapping[str, int] = CATEGORIES,
 ) -> Figure:
     """Kernel matrices of environments sorted by coordination number, one panel for each exponent (Fig. 2c)."""
-    names = {number: name for name, number in CATEGORIES.items()}
+    names = {number: name for name, number in categories.items() if name in CATEGORIES}
     present = [int(number) for number in np.unique(kinds)]
     middles = [float(np.flatnonzero(kinds == number).mean()) for number in present]
     with style():
@@ -120,7 +125,7 @@ def kernel_matrices(
                 edge = np.flatnonzero(kinds == number)[0] - 0.5
                 axes.axhline(edge, color="white", lw=1.0)
                 axes.axvline(edge, color="white", lw=1.0)
-            labels = [_short(names[number]) if number in names else str(number) for number in present]
+            labels = [short_label(names[number]) if number in names else str(number) for number in present]
             axes.set_xticks(middles, labels)
             axes.set_yticks(middles, labels)
             axes.tick_params(length=0)
@@ -201,7 +206,7 @@ def settings_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.set_yscale("log")
         low, high = axes.get_ylim()
-        axes.set_yticks([tick for tick in (20, 30, 50, 70, 100, 150, 200, 300) if low <= tick <= high])
+        axes.set_yticks(error_ticks(low, high, (20, 30, 50, 70, 100, 150, 200, 300)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())

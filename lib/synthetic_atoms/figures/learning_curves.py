@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,6 +15,7 @@ from synthetic_atoms.figures.style import (
     COORDINATION_LINES,
     MODEL_COLOURS,
     MODEL_MARKERS,
+    error_ticks,
     new_figure,
     style,
 )
@@ -21,12 +24,12 @@ SIZE_LABEL = "Number of training environments, N"
 ERROR_TICKS_meV = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
-def _log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = SIZE_LABEL) -> None:
+def log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = SIZE_LABEL) -> None:
+    """Logarithmic axes for errors against training-set size."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    ticks = [tick for tick in ERROR_TICKS_meV if low <= tick <= high]
-    axes.set_yticks(ticks)
+    axes.set_yticks(error_ticks(low, high, ERROR_TICKS_meV))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -72,7 +75,7 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 lw=1.2,
                 alpha=0.75,
             )
-        _log_axes(axes)
+        log_axes(axes)
         ours = [
             Line2D([], [], color=MODEL_COLOURS[name], marker=MODEL_MARKERS[name], label=f"{name}, this book's data")
             for name in summary["model"].unique()
@@ -85,15 +88,23 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
         return figure
 
 
-def by_coordination(summary: pd.DataFrame) -> Figure:
-    """Test error of each model against training-set size, by coordination number."""
+def by_coordination(summary: pd.DataFrame, labels: Mapping[str, str] = COORDINATION_LABELS) -> Figure:
+    """Test error of each model against training-set size, by coordination number.
+
+    Parameters
+    ----------
+    summary
+        ``model``, ``n_train`` and, for each category, such as ``mae_sp2_meV``.
+    labels
+        The categories to draw, with their names in the legend.
+    """
     models = list(summary["model"].unique())
     with style():
         figure = new_figure(3.8)
         panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
         for axes, model in zip(panels, models, strict=True):
             part = summary[summary["model"] == model]
-            for name, label in COORDINATION_LABELS.items():
+            for name, label in labels.items():
                 axes.plot(
                     part["n_train"],
                     part[f"mae_{name}_meV"],
@@ -104,7 +115,7 @@ def by_coordination(summary: pd.DataFrame) -> Figure:
                 )
             axes.set_title(model)
         for axes in panels:
-            _log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None, None)
+            log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None, None)
         figure.supxlabel(SIZE_LABEL, fontsize="medium")
         figure.legend(handles=panels[0].get_lines(), loc="outside upper center", ncols=3, columnspacing=1.0)
         return figure
@@ -122,6 +133,6 @@ def train_and_test(summary: pd.DataFrame) -> Figure:
                 part["n_train"], part["mae_train_meV"], label=f"{name}, training", markerfacecolor="white",
                 linestyle="dotted", **look,
             )  # fmt: skip
-        _log_axes(axes, "MAE (meV)")
+        log_axes(axes, "MAE (meV)")
         figure.legend(loc="outside upper center", ncols=len(summary["model"].unique()))
         return figure

@@ -64,7 +64,11 @@ def network_table(values: Sequence[Float[np.ndarray, " _units"]]) -> pd.DataFram
 
 
 def neural_network(
-    layers: pd.DataFrame, values: Sequence[Float[np.ndarray, " _units"]], prediction_eV: float, true_eV: float
+    layers: pd.DataFrame,
+    values: Sequence[Float[np.ndarray, " _units"]],
+    prediction_eV: float,
+    true_eV: float,
+    digits: int = 2,
 ) -> Figure:
     """A trained network and what its units hold for one environment (Fig. 2d).
 
@@ -76,6 +80,8 @@ def neural_network(
         The input, and the activations of each hidden layer, for that environment.
     prediction_eV, true_eV
         The network's energy and the label.
+    digits
+        Decimals of the two.
     """
     with style():
         figure = new_figure(3.7)
@@ -95,18 +101,18 @@ def neural_network(
         titles = ["SOAP"] + [f"hidden {n}" for n in range(1, len(values))] + ["energy"]
         below = [f"{layers['inputs'].iloc[0]}\nfeatures"]
         below += [f"{units}\nCELU" for units in layers["units"].iloc[:-1]]
-        for x, (title, text) in enumerate(zip(titles, [*below, f"label\n{_number(true_eV)} eV"], strict=True)):
+        for x, (title, text) in enumerate(zip(titles, [*below, f"label\n{_number(true_eV, digits)} eV"], strict=True)):
             axes.text(x, 1.5, title, ha="center", va="bottom")
             axes.text(x, -1.45, text, ha="center", va="top", linespacing=1.25)
-        axes.text(len(columns) - 1, 0.2, f"{_number(prediction_eV)} eV", ha="center", va="bottom")
+        axes.text(len(columns) - 1, 0.2, f"{_number(prediction_eV, digits)} eV", ha="center", va="bottom")
         axes.set_xlim(-0.45, len(columns) - 0.5)
         axes.set_ylim(-2.05, 1.8)
         axes.set_axis_off()
         return figure
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _colour(share: float, column: int, columns: int) -> tuple[float, ...] | str:

@@ -1,8 +1,8 @@
-"""Atoms and bonds drawn with Matplotlib: periodic cells, neighbourhoods, galleries of both."""
+"""Atoms and bonds drawn with Matplotlib: periodic cells and neighbourhoods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from ase import Atoms
@@ -16,22 +16,30 @@ from matscipy.neighbours import neighbour_list
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from synthetic_atoms.figures.style import COORDINATION_COLOURS, COORDINATION_LABELS, new_figure, style
-from synthetic_atoms.structure import BOND_A, CATEGORIES, Neighbourhood
+from synthetic_atoms.categories import CATEGORIES, legend_label
+from synthetic_atoms.descriptors.coordination import CARBON_BOND_A, bond_of
+from synthetic_atoms.figures.style import looks
+from synthetic_atoms.structure import Neighbourhood
 
 OTHER_COLOUR = "#888888"
-"""Atoms with other than two to four neighbours."""
+"""Atoms of no category."""
 
 VIEW = Rotation.from_euler("yx", [-25, 14], degrees=True)
 """From which cells are seen: a little from the side and from above. The third axis points to the viewer."""
 
 LAYERS = 18
 ATOM_RADIUS_A = 0.36
+"""Of a carbon atom in a cell; others are drawn larger or smaller with the lengths of their bonds."""
+
+MOST_LABELS = 4
+"""Bonds of one atom whose lengths can be written beside them."""
 
 
-def coordination_colours(coordination: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, "atoms 3"]:
+def coordination_colours(
+    coordination: Int[np.ndarray, " atoms"], categories: Mapping[str, int] = CATEGORIES
+) -> Float[np.ndarray, "atoms 3"]:
     """Red, green and blue of each atom by its number of neighbours."""
-    by_number = {number: to_rgb(COORDINATION_COLOURS[name]) for name, number in CATEGORIES.items()}
+    by_number = {categories[name]: to_rgb(look.colour) for name, look in looks(categories).items()}
     other = to_rgb(OTHER_COLOUR)
     return np.array([by_number.get(int(number), other) for number in coordination]).reshape(-1, 3)
 
@@ -139,10 +147,12 @@ def draw_cell(
     half_A = half_A if half_A is not None else 0.54 * span_A(atoms.cell.array)
     wrapped = atoms.copy()
     wrapped.wrap()
-    first, vectors = neighbour_list("iD", wrapped, BOND_A)
+    bond_A = bond_of(wrapped)
+    first, vectors = neighbour_list("iD", wrapped, bond_A)
     positions = VIEW.apply(wrapped.positions) - centre
     halves = VIEW.apply(vectors).reshape(-1, 3) / 2
-    _draw(axes, positions, colours, (first, halves), radius_A=ATOM_RADIUS_A, half_A=half_A, fade=0.62)
+    radius_A = ATOM_RADIUS_A * bond_A / CARBON_BOND_A
+    _draw(axes, positions, colours, (first, halves), radius_A=radius_A, half_A=half_A, fade=0.62)
     corners = VIEW.apply(_corners(atoms.cell.array)) - centre
     farthest = int(np.argmin(corners[:, 2]))
     for one in range(8):
@@ -165,14 +175,20 @@ def draw_cell(
         )
 
 
-def draw_neighbourhood(axes: Axes, one: Neighbourhood, *, half_A: float = 3.25, font_size: float = 9.0) -> None:
-    """A neighbourhood with the lengths (A) of the first atom's bonds, turned so that these can be read."""
+def draw_neighbourhood(
+    axes: Axes, one: Neighbourhood, categories: Mapping[str, int] = CATEGORIES, *, font_size: float = 9.0
+) -> None:
+    """A neighbourhood with the lengths (A) of the first atom's bonds, turned so that these can be read.
+
+    Beyond :data:`MOST_LABELS` bonds the lengths are left out: they would cover each other.
+    """
+    scale = one.cutoff_A / CARBON_BOND_A
     turn = _clearest_view(one)
-    positions = turn.apply(one.positions_A)
+    positions = turn.apply(one.positions_A) / scale
     pairs = np.concatenate([one.bonds, one.bonds[:, ::-1]])
     halves = (positions[pairs[:, 1]] - positions[pairs[:, 0]]) / 2
-    colours = coordination_colours(one.coordination)
-    _draw(axes, positions, colours, (pairs[:, 0], halves), radius_A=0.27, half_A=half_A, fade=0.45)
+    colours = coordination_colours(one.coordination, categories)
+    _draw(axes, positions, colours, (pairs[:, 0], halves), radius_A=0.27, half_A=3.25, fade=0.45)
     axes.add_collection(
         EllipseCollection(
             [0.72],
@@ -187,7 +203,8 @@ def draw_neighbourhood(axes: Axes, one: Neighbourhood, *, half_A: float = 3.25, 
             zorder=45,
         )
     )
-    for neighbour in np.flatnonzero(one.shell == 1):
+    bonded = np.flatnonzero(one.shell == 1)
+    for neighbour in bonded if len(bonded) <= MOST_LABELS else ():
         axes.annotate(
             f"{np.linalg.norm(one.positions_A[neighbour]):.2f}",
             positions[neighbour, :2] * 0.58,
@@ -206,7 +223,7 @@ def _clearest_view(one: Neighbourhood, tries: int = 400) -> Rotation:
     turns = Rotation.random(tries, rng=np.random.default_rng(0))
     best, clearest = turns[0], -1.0
     for turn in turns:
-        seen = turn.apply(one.positions_A)[:, :2]
+        seen = turn.apply(one.positions_A * CARBON_BOND_A / one.cutoff_A)[:, :2]
         labels = np.concatenate([np.zeros((1, 2)), seen[one.shell == 1] * 0.58])
         outer = seen[one.shell != 0]
         apart = np.linalg.norm(labels[1:, None] - outer[None], axis=-1).min()
@@ -217,9 +234,11 @@ def _clearest_view(one: Neighbourhood, tries: int = 400) -> Rotation:
     return best
 
 
-def coordination_legend(figure: Figure, *, y: float = 0.0, other: bool = False) -> None:
+def coordination_legend(
+    figure: Figure, categories: Iterable[str] = CATEGORIES, *, y: float = 0.0, other: bool = False
+) -> None:
     """A row of dots that says which colour is which category, at the foot of a figure."""
-    entries = {COORDINATION_LABELS[name].replace(" neighbours", ""): COORDINATION_COLOURS[name] for name in CATEGORIES}
+    entries = {legend_label(name): look.colour for name, look in looks(categories).items()}
     if other:
         entries["other"] = OTHER_COLOUR
     figure.legend(
@@ -235,63 +254,3 @@ def coordination_legend(figure: Figure, *, y: float = 0.0, other: bool = False) 
         columnspacing=1.2,
         handletextpad=0.1,
     )
-
-
-def _sheet(rows: int, columns: int, panel_inch: float, text_inch: float, foot_inch: float) -> tuple[Figure, list]:
-    """Square panels in rows, each with room for text above it, and room for a legend below all."""
-    figure = new_figure(rows * (panel_inch + text_inch) + foot_inch)
-    figure.set_layout_engine("none")
-    width, height = figure.get_size_inches()
-    gap = (width - columns * panel_inch) / (columns + 1)
-    panels = []
-    for row in range(rows):
-        bottom = foot_inch + (rows - row - 1) * (panel_inch + text_inch)
-        panels.append(
-            [
-                figure.add_axes(
-                    (
-                        (gap + column * (panel_inch + gap)) / width,
-                        bottom / height,
-                        panel_inch / width,
-                        panel_inch / height,
-                    )
-                )
-                for column in range(columns)
-            ]
-        )
-    return figure, panels
-
-
-def frame_gallery(
-    frames: Sequence[Atoms], coordinations: Sequence[Int[np.ndarray, " atoms"]], titles: Sequence[str]
-) -> Figure:
-    """Whole cells beside each other, each filling its panel, coloured by coordination."""
-    with style():
-        figure, (panels,) = _sheet(1, len(frames), 5.2 / len(frames) - 0.06, 0.62, 0.5)
-        for axes, atoms, coordination, title in zip(panels, frames, coordinations, titles, strict=True):
-            draw_cell(axes, atoms, coordination_colours(coordination))
-            axes.set_title(title, fontsize=9.5, linespacing=1.25)
-        coordination_legend(figure, other=True)
-        return figure
-
-
-def environment_gallery(
-    rows: Sequence[Sequence[tuple[Neighbourhood, str] | None]], row_names: Sequence[str], column_names: Sequence[str]
-) -> Figure:
-    """Neighbourhoods in rows and columns with names, each with two lines of text; None leaves a place empty."""
-    with style():
-        columns = len(column_names)
-        figure, panels = _sheet(len(rows), columns, 5.2 / columns - 0.1, 0.58, 0.5)
-        height = figure.get_figheight()
-        for row, (shown, name) in enumerate(zip(rows, row_names, strict=True)):
-            for column, entry in enumerate(shown):
-                axes = panels[row][column]
-                axes.axis("off")
-                if entry is None:
-                    axes.text(0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes)
-                else:
-                    draw_neighbourhood(axes, entry[0])
-                text = entry[1] if entry is not None else ""
-                axes.set_title(f"{name}, {column_names[column]}\n{text}", fontsize=9.5, linespacing=1.2, y=0.97)
-        coordination_legend(figure, y=0.02 / height, other=True)
-        return figure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -49,6 +50,8 @@ class SparseGPRPath:
         Mean of each model's training targets.
     representative_points_ : array (M, features)
     jitter_eV2_ : float
+    seconds_ : array (models,)
+        Wall-clock seconds from the start of the fit until each model was there.
 
     Raises
     ------
@@ -69,13 +72,6 @@ class SparseGPRPath:
         chunk_size: int = 2048,
         jitter: float = 1e-12,
     ) -> None:
-        self._shared: dict[str, Any] = {
-            "zeta": zeta,
-            "kernel_offset": kernel_offset,
-            "prior_scale_eV": prior_scale_eV,
-            "chunk_size": chunk_size,
-            "jitter": jitter,
-        }
         for name, values in (
             ("n_train", n_train),
             ("n_sparse", n_sparse),
@@ -84,16 +80,48 @@ class SparseGPRPath:
         ):
             if len(values) == 0:
                 raise ParameterError(f"Expected at least one value in {name}, found none.")
-        if min(n_train) < 1:
-            raise ParameterError(f"Expected every n_train to be at least 1, found {min(n_train)}.")
-        for estimator, m, sigma in product(estimators, n_sparse, sigma_meV):
-            self._kernel = check_parameters(
-                self._shared | {"estimator": estimator, "n_sparse": m, "sigma_meV": float(sigma)}
-            )
-        requests = {
-            FitRequest(int(n), estimator, float(sigma), int(min(m, n)))
-            for n, estimator, sigma, m in product(n_train, estimators, sigma_meV, n_sparse)
+        shared = {
+            "zeta": zeta,
+            "kernel_offset": kernel_offset,
+            "prior_scale_eV": prior_scale_eV,
+            "chunk_size": chunk_size,
+            "jitter": jitter,
         }
+        self._set(product(n_train, estimators, sigma_meV, n_sparse), shared)
+
+    @classmethod
+    def of(cls, models: Iterable[FitRequest], **shared: Any) -> SparseGPRPath:
+        """A path through just these models, where a product of lists would hold many that nobody wants.
+
+        Parameters
+        ----------
+        models
+            The models; one with ``n_sparse > n_train`` is that with ``n_sparse = n_train``.
+        **shared
+            ``zeta``, ``kernel_offset``, ``prior_scale_eV``, ``chunk_size`` and ``jitter``, all by name.
+
+        Raises
+        ------
+        ParameterError
+            If there are no models, or a parameter is out of its range.
+        """
+        wanted = [(m.n_train, m.estimator, m.sigma_meV, m.n_sparse) for m in models]
+        if not wanted:
+            raise ParameterError("Expected at least one model, found none.")
+        path = cls(n_train=[wanted[0][0]], **shared)
+        path._set(wanted, path._shared)
+        return path
+
+    def _set(self, wanted: Iterable[tuple[int, str, float, int]], shared: dict[str, Any]) -> None:
+        """Check and keep what is asked for: (n_train, estimator, sigma_meV, n_sparse) of each model."""
+        requests = set()
+        for n, estimator, sigma, m in wanted:
+            if n < 1:
+                raise ParameterError(f"Expected every n_train to be at least 1, found {n}.")
+            asked = {"estimator": estimator, "n_sparse": m, "sigma_meV": float(sigma)}
+            self._kernel = check_parameters(shared | asked)
+            requests.add(FitRequest(int(n), estimator, float(sigma), int(min(m, n))))
+        self._shared = shared
         self.models_ = tuple(sorted(requests))
 
     def fit(self, X: Rows, y: Any, progress: Callable[[int], None] | None = None) -> SparseGPRPath:
@@ -120,19 +148,23 @@ class SparseGPRPath:
         if len(X) < largest:
             raise ParameterError(f"Expected at least {largest} training rows for the largest n_train, found {len(X)}.")
         targets = read_targets(y, len(X))
+        start = time.perf_counter()
         n_points = max(model.n_sparse for model in self.models_)
         basis = RepresentativeBasis(self._kernel, read_rows(X, 0, n_points), float(self._shared["jitter"]))
         coefficients = np.zeros((n_points, len(self.models_)), order="F")
         means = np.empty(len(self.models_))
+        seconds = np.empty(len(self.models_))
         column = {model: number for number, model in enumerate(self.models_)}
         for fit in stream_fits(basis, X, targets, self.models_, int(self._shared["chunk_size"]), progress):
             number = column[fit.request]
             coefficients[: fit.request.n_sparse, number] = fit.coefficients
             means[number] = fit.mean_eV
+            seconds[number] = time.perf_counter() - start
         self.representative_points_ = basis.points
         self.jitter_eV2_ = basis.jitter_eV2
         self.coefficients_ = coefficients
         self.means_eV_ = means
+        self.seconds_ = seconds
         return self
 
     def predict(self, X: Rows) -> Float64[np.ndarray, "rows models"]:

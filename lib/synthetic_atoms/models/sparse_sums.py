@@ -196,19 +196,22 @@ def _solve(
     size = max(r.n_sparse for r in requests)
     gram, vectors = sums.at(basis, size, last)
     right = vectors[:, 0] - offset * vectors[:, 1]
-    ridges = sorted({r.ridge for r in requests})
-    for ridge in ridges:
-        matrix = gram if ridge == ridges[-1] else gram.copy(order="F")
+    largest: dict[float, int] = {}  # representative points by ridge: a model with fewer costs far less
+    for request in requests:
+        largest[request.ridge] = max(request.n_sparse, largest.get(request.ridge, 0))
+    for number, (ridge, rows) in enumerate(sorted(largest.items(), key=lambda item: item[1])):
+        may_overwrite = number == len(largest) - 1
+        matrix = gram if may_overwrite else gram[:rows, :rows].copy(order="F")
         np.einsum("ii->i", matrix)[:] += ridge
         factor, info = dpotrf(matrix, lower=1, clean=1, overwrite_a=1)
+        mine = [r for r in requests if r.ridge == ridge]
         if info != 0:
             raise ParameterError(
-                f"Expected a positive definite system of equations for sigma = {requests[0].sigma_meV} meV and "
-                f"{size} representative points, found a numerically singular one: try a larger sigma_meV or jitter."
+                f"Expected a positive definite system of equations for sigma = {mine[0].sigma_meV:g} meV and {rows} "
+                "representative points, found a numerically singular one: try a larger sigma_meV or jitter."
             )
-        forward = dtrsv(factor, right, lower=1, trans=0)
-        for request in requests:
-            if request.ridge == ridge:
-                m = request.n_sparse
-                weights = upper_solve(factor[:m, :m], forward[:m])
-                yield Fit(request, mean, upper_solve(basis.factor[:m, :m], weights), factor)
+        forward = dtrsv(factor, right[:rows], lower=1, trans=0)
+        for request in mine:
+            m = request.n_sparse
+            weights = upper_solve(factor[:m, :m], forward[:m])
+            yield Fit(request, mean, upper_solve(basis.factor[:m, :m], weights), factor)

@@ -15,7 +15,10 @@ from synthetic_atoms.datasets import LocalEnergies, TotalEnergies, embedded, loa
 from synthetic_atoms.descriptors import coordination_numbers
 from synthetic_atoms.files import atomic_write, sha256
 from synthetic_atoms.synthesis.plan import Plan
-from synthetic_atoms.synthesis.readme import OUTLIER_eV, bond_A, is_embedded, readme
+from synthetic_atoms.synthesis.readme import OUTLIER_eV, is_embedded, readme
+
+COLD_K = 1500.0
+"""Cells below this temperature say what an atom costs at rest; in hotter ones thermal energy adds to it."""
 
 UNITS = "units"
 """Entry of the card that names what its units are: two plans with the same name have the same units."""
@@ -37,9 +40,39 @@ def energies_by_coordination(data: LocalEnergies, coordination: np.ndarray, chos
     return found
 
 
+def energies_by_regression(cells: TotalEnergies) -> dict[str, float]:
+    """Energy (eV) that quantum mechanics gives an atom of each coordination number, by least squares over cells.
+
+    The total energies per atom of the cells taken below :data:`COLD_K` are a sum over the shares of atoms with 2, 3,
+    4 and other numbers of neighbours: no teacher has a say in how a cell's energy is divided. Empty for fewer than ten
+    cells.
+    """
+    chosen = np.flatnonzero(cells.temperature_K < COLD_K)
+    if len(chosen) < 10:
+        return {}
+    coordination = coordination_numbers(cells)
+    sizes = np.bincount(cells.frame, minlength=cells.n_frames)
+    shares = [np.bincount(cells.frame[coordination == n], minlength=cells.n_frames) / sizes for n in (2, 3, 4)]
+    shares = np.stack([*shares, 1 - np.sum(shares, axis=0)], axis=1)[chosen]
+    present = shares.max(axis=0) > 0
+    found = np.linalg.lstsq(shares[:, present], (cells.total_energy_eV / sizes)[chosen], rcond=None)[0]
+    return dict(zip(np.array(["2", "3", "4", "other"])[present].tolist(), found.tolist(), strict=True))
+
+
+def _extreme(data: LocalEnergies, coordination: np.ndarray, index: int) -> dict[str, float]:
+    """An environment in numbers."""
+    frame = int(data.frame[index])
+    return {
+        "energy_eV": float(data.local_energy_eV[index]),
+        "coordination": int(coordination[index]),
+        "density_g_cm3": float(data.density_g_cm3[frame]),
+        "temperature_K": float(data.temperature_K[frame]),
+    }
+
+
 def statistics(data: LocalEnergies, cells: TotalEnergies | None = None) -> dict[str, object]:
     """What the two sets hold, in numbers."""
-    coordination = coordination_numbers(data, bond_A(data.symbol))
+    coordination = coordination_numbers(data)
     everything = np.ones(data.n_environments, dtype=bool)
     last = pd.Series(data.time_ps).groupby(data.trajectory).transform("max").to_numpy()
     final = (data.time_ps == last)[data.frame]
@@ -51,7 +84,9 @@ def statistics(data: LocalEnergies, cells: TotalEnergies | None = None) -> dict[
         "n_environments": data.n_environments,
         "n_trajectories": len(np.unique(data.trajectory)),
         "n_cells": cells.n_frames if cells is not None else 0,
-        "local_energy_range_eV": [float(data.local_energy_eV.min()), float(data.local_energy_eV.max())],
+        "lowest": _extreme(data, coordination, int(data.local_energy_eV.argmin())),
+        "highest": _extreme(data, coordination, int(data.local_energy_eV.argmax())),
+        "quantum_mechanics_by_coordination_eV": energies_by_regression(cells) if cells is not None else {},
         "coordination": by_number,
         "coordination_final_frames": energies_by_coordination(data, coordination, final),
         "n_outliers": int(outliers.sum()),

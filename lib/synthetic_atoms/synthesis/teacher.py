@@ -60,7 +60,7 @@ class GapSettings:
     zeta: int = 4
     sigma_energy_meV: float = 5.0
     sigma_force_eV_A: float = 0.2
-    force_fraction: float = 0.2
+    force_fraction: float = 0.1
 
     def descriptors(self) -> str:
         """The ``gap`` argument of ``gap_fit``."""
