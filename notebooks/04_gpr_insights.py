@@ -445,7 +445,7 @@ display.show(
 # ## What it cost
 
 # %% tags=["hide-input"]
-stated = published.table("stated_costs").set_index("quantity")
+stated = published.table("stated_values").set_index("quantity")
 minutes, memory = stated.loc["gpr_training_time"], stated.loc["gpr_memory_more_than"]
 display.glue("paper_minutes", float(minutes["value"]))
 display.glue("paper_n", int(minutes["n_train"]))

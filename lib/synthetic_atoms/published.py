@@ -11,7 +11,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "fig3_learning_curves": ("model", "n_train", "mae_test_meV", "mae_train_meV", "folds"),
     "fig4a_sparse_points": ("m_sparse", "n_train", "mae_test_meV", "folds"),
     "fig4b_regularisation": ("n_train", "sigma_meV", "mae_test_meV", "mae_train_meV"),
-    "stated_costs": ("quantity", "n_train", "m_sparse", "value", "unit"),
+    "stated_values": ("quantity", "n_train", "m_sparse", "value", "unit"),
     "fig5c_pretraining_size": ("n_pretrain_environments", "rmse_test_meV_per_atom"),
     "fig5d_qm_labels": ("training", "n_qm_labels", "rmse_test_meV_per_atom"),
     "table1_finetuning": ("tested_on", "model", "rmse_meV_per_atom"),

@@ -14,9 +14,10 @@ from jaxtyping import Float, Int
 from threadpoolctl import threadpool_info
 from tqdm.auto import tqdm
 
+from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import RowFile, features, soap_settings
 from synthetic_atoms.experiments.gpr_grid import ASKED, Pass, Study, Sweep, plan, requests
-from synthetic_atoms.experiments.learning_curves import COORDINATIONS, MAX_TRAIN_SAMPLE
+from synthetic_atoms.experiments.learning_curves import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest
@@ -42,7 +43,7 @@ class ErrorSums:
     """Sums over environments, a block at a time, from which the errors of many models follow."""
 
     def __init__(self, n_models: int) -> None:
-        self._categories = {"test": None, **COORDINATIONS}
+        self._categories = {"test": None, **CATEGORIES}
         self._absolute = {name: np.zeros(n_models) for name in self._categories}
         self._squared = np.zeros(n_models)
         self._count = dict.fromkeys(self._categories, 0)

@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.datasets import LocalEnergies, load_local_energies
 from synthetic_atoms.descriptors import coordination_numbers, features, soap_settings
 from synthetic_atoms.errors import ParameterError
@@ -21,9 +22,6 @@ from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperpa
 from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
-
-COORDINATIONS = {"sp": 2, "sp2": 3, "sp3": 4}
-"""Names that the paper gives to coordination numbers."""
 
 MAX_TRAIN_SAMPLE = 10_000
 """Training errors are taken on at most this many of the training environments."""
@@ -176,7 +174,7 @@ def scores(
         "mae_test_meV": float(np.abs(error).mean()),
         "rmse_test_meV": float(np.sqrt((error**2).mean())),
     }
-    for name, number in COORDINATIONS.items():
+    for name, number in CATEGORIES.items():
         chosen = np.abs(error[coordination == number])
         found[f"mae_{name}_meV"] = float(chosen.mean()) if len(chosen) else float("nan")
     return found
