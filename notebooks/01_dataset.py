@@ -419,9 +419,9 @@ if p.dataset == "embedded":
         f"(δ = {strong['delta_soap_eV']:g} instead of {weak['delta_soap_eV']:g} eV) changes the error by "
         f"{error_change:+.1f} meV per atom and the distance of sp² and sp³ atoms by {gap_change:+.0f} meV. In the "
         f"paper's data these atoms have nearly equal energies; in the last frames of ours sp² atoms lie {gap:.2f} eV "
-        f"higher. {'Most' if regressed > gap / 2 else 'Part'} of that is not the teacher's doing: a linear regression "
-        "of the quantum-mechanical total energies of the cold cells on the numbers of sp, sp² and sp³ atoms finds "
-        f"{regressed:.2f} eV."
+        "higher. How much of that is the teacher's way of sharing is not known exactly: without any teacher, a linear "
+        "regression of the quantum-mechanical total energies of the cold cells on the numbers of sp, sp² and sp³ atoms "
+        f"finds {regressed:.2f} eV."
         if known.all()
         else "Not all settings that were tried are in the store."
     )

@@ -102,10 +102,14 @@ The last frame of each trajectory, at {plan.protocol.cold_K:g} K:
 """
 
 
+def _neighbours(number: int) -> str:
+    return f"{number} neighbour{'' if number == 1 else 's'}"
+
+
 def _tails(found: dict) -> str:
     """The extreme energies, and what is beyond the tails."""
     ends = [
-        f"{end['energy_eV']:.2f} eV (an atom with {end['coordination']} neighbours at {end['density_g_cm3']:g} g/cm3 "
+        f"{end['energy_eV']:.2f} eV (an atom with {_neighbours(end['coordination'])} at {end['density_g_cm3']:g} g/cm3 "
         f"and {end['temperature_K']:.0f} K)"
         for end in (found["lowest"], found["highest"])
     ]
@@ -193,10 +197,10 @@ def _limits(card: dict, plan: Plan) -> str:
         gap, regressed = last["3"]["mean_eV"] - last["4"]["mean_eV"], at_rest["3"] - at_rest["4"]
         lines.append(
             f"In the last frames sp2 atoms lie {gap:.2f} eV above sp3 atoms; in the paper's data they are nearly "
-            f"equal. {'Most' if regressed > gap / 2 else 'Part'} of it is not the teacher's: a linear regression of "
-            "the quantum-mechanical total energies of the cells below 1500 K on the numbers of sp, sp2 and sp3 atoms "
-            f"finds {regressed:.2f} eV. The sp2 networks that empirical potentials leave are far less ordered than "
-            "graphite, and GFN1-xTB itself favours diamond."
+            "equal. How much of that is the teacher's way of sharing energies is not known exactly: without a teacher, "
+            "a linear regression of the quantum-mechanical total energies of the cells below 1500 K on the numbers of "
+            f"sp, sp2 and sp3 atoms finds {regressed:.2f} eV. The sp2 networks that empirical potentials leave are far "
+            "less ordered than graphite, and GFN1-xTB itself favours diamond."
         )
     if plan.method.qm is None and card["statistics"]["n_cells"]:
         lines.append("The cells are sampled at the Gamma point only, which is coarse for small cells.")
