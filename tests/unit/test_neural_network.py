@@ -15,6 +15,8 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from synthetic_atoms.errors import DataError, ParameterError
+from synthetic_atoms.models import network as network_module
+from synthetic_atoms.models import network_regressor
 from synthetic_atoms.models.network import Network, Scaler
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.models.training import TrainingOptions, train
@@ -107,10 +109,7 @@ def test_prediction_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = smooth_data(100)
     model = quick(max_epochs=2).fit(X, y)
     whole = model.predict(X)
-    import synthetic_atoms.models.network as network_module
-    import synthetic_atoms.models.neural_network as module
-
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(network_regressor, "CHUNK", 7)
     monkeypatch.setattr(network_module, "CHUNK", 3)
     assert model.predict(X) == pytest.approx(whole, abs=1e-5)
     assert Scaler.of(X).scale == pytest.approx(X.std(0))

@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from synthetic_atoms.models.rows import Rows, read_rows
+
 CHUNK = 8192
 """Rows handled at a time outside of training, so that memory does not grow with the data."""
 
 
 class Network(nn.Module):
-    """Fully connected layers with CELU between them and a single output.
+    """Fully connected layers with CELU between them, the last one linear.
 
     Parameters
     ----------
@@ -26,13 +28,15 @@ class Network(nn.Module):
         Width of each hidden layer.
     dropout
         Probability with which a hidden unit is dropped in training.
+    n_outputs
+        Number of outputs.
     """
 
-    def __init__(self, n_inputs: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+    def __init__(self, n_inputs: int, widths: Sequence[int], dropout: float = 0.0, n_outputs: int = 1) -> None:
         super().__init__()
         sizes = [n_inputs, *widths]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.output = nn.Linear(sizes[-1], 1)
+        self.output = nn.Linear(sizes[-1], n_outputs)
         self.dropout = nn.Dropout(dropout)
 
     def hidden(self, x: Float[Tensor, "batch inputs"], depth: int | None = None) -> Float[Tensor, "batch units"]:
@@ -41,9 +45,20 @@ class Network(nn.Module):
             x = self.dropout(nn.functional.celu(layer(x)))
         return x
 
+    def outputs(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
+        """All outputs for standardised inputs."""
+        return self.output(self.hidden(x))
+
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
-        """The network's output for standardised inputs."""
-        return self.output(self.hidden(x)).squeeze(-1)
+        """The single output of a network that has one, for standardised inputs."""
+        return self.outputs(x).squeeze(-1)
+
+    def finish(self, *_: Tensor) -> None:
+        """Nothing is left to do after training."""
+
+    def loss(self, x: Float[Tensor, "batch inputs"], target: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """What training minimises: the mean square error of standardised targets."""
+        return nn.functional.mse_loss(self(x), target)
 
 
 @dataclass(frozen=True)
@@ -54,25 +69,40 @@ class Scaler:
     scale: Float[np.ndarray, " features"]
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "samples features"]) -> Scaler:
-        """The scaler of a data set, which is read in chunks, twice."""
-        n, n_features = x.shape
+    def of(cls, x: Rows) -> Scaler:
+        """The scaler of a data set (samples, features), which is read in chunks, twice.
+
+        Raises
+        ------
+        InputError
+            If the rows are not finite numbers, or of different lengths.
+        """
+        n = len(x)
+        first = read_rows(x, 0, min(CHUNK, n))
+        n_features, precision = first.shape[1], first.dtype
         mean = np.zeros(n_features)
         for start in range(0, n, CHUNK):
-            mean += x[start : start + CHUNK].sum(axis=0, dtype=np.float64)
+            mean += read_rows(x, start, min(start + CHUNK, n), n_features).sum(axis=0, dtype=np.float64)
         mean /= n
         variance = np.zeros(n_features)
         for start in range(0, n, CHUNK):
-            variance += np.square(x[start : start + CHUNK] - mean).sum(axis=0)
+            variance += np.square(read_rows(x, start, min(start + CHUNK, n), n_features) - mean).sum(axis=0)
         scale = np.sqrt(variance / n)
         # What rounding alone makes of a constant must not be blown up to unit variance.
-        constant = scale <= 10.0 * np.finfo(x.dtype).eps * np.abs(mean)
+        constant = scale <= 10.0 * np.finfo(precision).eps * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, scale))
 
-    def __call__(self, x: Float[np.ndarray, "samples features"]) -> Float32[Tensor, "samples features"]:
-        """Standardised features."""
-        out = torch.empty(x.shape, dtype=torch.float32)
+    def __call__(self, x: Rows, device: torch.device | str = "cpu") -> Float32[Tensor, "samples features"]:
+        """Standardised features on a device, the only copy that is made of them.
+
+        Raises
+        ------
+        InputError
+            If the rows are not finite numbers, or have another number of features.
+        """
+        out = torch.empty((len(x), len(self.mean)), dtype=torch.float32, device=device)
         for start in range(0, len(x), CHUNK):
-            block = (x[start : start + CHUNK] - self.mean) / self.scale
-            out[start : start + CHUNK] = torch.from_numpy(block.astype(np.float32))
+            stop = min(start + CHUNK, len(x))
+            block = (read_rows(x, start, stop, len(self.mean)) - self.mean) / self.scale
+            out[start:stop] = torch.from_numpy(block.astype(np.float32))
         return out

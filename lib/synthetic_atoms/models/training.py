@@ -1,4 +1,4 @@
-"""Minibatch training with early stopping, for any model that torch differentiates."""
+"""Minibatch training with early stopping and checkpoints, for any model that torch differentiates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
 from tqdm.auto import tqdm
 
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.models.checkpoint import Checkpoint, Progress
+
+QUICK = 10.0
+"""Factor on the learning rate of parameters that a module names as ``quick``."""
+
+CHECKPOINT_SECONDS = 60.0
+"""Least time between two checkpoints, so that writing them costs next to nothing."""
+
+
+class DivergedError(ParameterError):
+    """Training has left the finite numbers before its first validation error."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +95,30 @@ def train(
     validation_error: Callable[[], float],
     options: TrainingOptions,
     generator: torch.Generator,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, float | int]]:
     """Minimise a loss and leave the model with the weights of its lowest validation error.
 
     Parameters
     ----------
     model
-        Its parameters are trained, in place.
+        Its parameters are trained, in place. If it has them, ``decayed`` is the part whose matrices weight decay acts
+        on (otherwise all of it), and ``quick`` are parameters whose learning rate is :data:`QUICK` times the others'.
     n_samples
         Number of training samples.
     batch_loss
-        Loss of the samples with these indices (int64, on the CPU).
+        Loss of the samples with these indices (int64, on the CPU), a mean over them. A ``FloatingPointError`` says
+        that the model has diverged and ends the training, as a validation error that is not finite does.
     validation_error
         The error to watch; called after each epoch with the model in evaluation mode.
     options
         Learning rate, batches, patience.
     generator
         Orders the samples (on the CPU).
+    checkpoint
+        Where to go on from, and to keep the state after the first epoch that ends :data:`CHECKPOINT_SECONDS` or more
+        after the last one was kept; and at the end of a training that took longer than that. The file stays.
 
     Returns
     -------
@@ -108,58 +127,109 @@ def train(
 
     Raises
     ------
-    ParameterError
-        If the very first validation error is not a finite number, or no later one is.
+    DivergedError
+        If the very first validation error is not a finite number.
+    DataError
+        If the checkpoint is not one of this training, or cannot be written.
     """
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
-    history: list[dict[str, float | int]] = []
-    best, best_state, best_epoch, decayed_at = math.inf, None, 0, 0
-    start = time.perf_counter()
-    with tqdm(
-        total=options.max_epochs, desc="epochs", unit="epoch", disable=not options.progress, mininterval=0.5
-    ) as bar:
-        for epoch in range(1, options.max_epochs + 1):
-            model.train()
-            total = torch.zeros((), dtype=torch.float64)
-            order = torch.randperm(n_samples, generator=generator)
-            for indices in order.split(options.batch_size):
-                optimizer.zero_grad(set_to_none=True)
-                loss = batch_loss(indices)
-                loss.backward()
-                optimizer.step()
-                # Stays on the device: reading it here would make a GPU wait at every step.
-                total = total.to(loss.device) + loss.detach() * len(indices)
-            model.eval()
-            with torch.no_grad():
-                error = validation_error()
-            rate = optimizer.param_groups[0]["lr"]
-            history.append(
+    optimizer = _optimizer(model, options)
+    progress = checkpoint.read(model, optimizer, generator) if checkpoint else Progress()
+    batches = -(-n_samples // options.batch_size)
+    start = time.perf_counter() - progress.seconds
+    kept = time.perf_counter()
+    bar = tqdm(
+        total=options.max_epochs * batches,
+        initial=min(len(progress.history), options.max_epochs) * batches,
+        unit="batch",
+        disable=not options.progress,
+        mininterval=0.5,
+        dynamic_ncols=True,
+    )
+    with bar:
+        while not _finished(progress, options):
+            epoch = len(progress.history) + 1
+            bar.set_description(f"epoch {epoch}/{options.max_epochs}", refresh=False)
+            try:
+                loss = _one_epoch(model, optimizer, n_samples, batch_loss, options.batch_size, generator, bar)
+                model.eval()
+                with torch.no_grad():
+                    error = validation_error()
+            except FloatingPointError:
+                loss = error = math.nan
+            progress.history.append(
                 {
                     "epoch": epoch,
-                    "train_loss": total.item() / n_samples,
+                    "train_loss": loss,
                     "validation_error": error,
-                    "learning_rate": rate,
+                    "learning_rate": optimizer.param_groups[0]["lr"],
                     "seconds": time.perf_counter() - start,
                 }
             )
-            if error < best:
-                best, best_epoch = error, epoch
-                best_state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-            bar.update()
-            bar.set_postfix({"validation error": f"{error:.4g}", "lowest": f"{best:.4g}"}, refresh=False)
-            if not math.isfinite(error) or epoch - best_epoch >= options.patience:
-                break
-            if epoch - max(best_epoch, decayed_at) >= options.decay_patience:
-                decayed_at = epoch
+            if error < progress.best:
+                progress.best_epoch = epoch
+                progress.best_state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            bar.set_postfix({"validation error": f"{error:.4g}", "lowest": f"{progress.best:.4g}"}, refresh=False)
+            if epoch - max(progress.best_epoch, progress.decayed_at) >= options.decay_patience:
+                progress.decayed_at = epoch
                 for group in optimizer.param_groups:
                     group["lr"] *= options.decay_factor
-    if best_state is None:
-        raise ParameterError(
+            late = time.perf_counter() - kept >= CHECKPOINT_SECONDS
+            long = _finished(progress, options) and progress.seconds >= CHECKPOINT_SECONDS
+            if checkpoint and math.isfinite(error) and (late or long):
+                checkpoint.write(progress, model, optimizer, generator)
+                kept = time.perf_counter()
+        bar.total = bar.n  # a training that stopped early is complete
+        bar.refresh()
+    if progress.best_state is None:
+        raise DivergedError(
             f"Expected a learning rate at which training stays finite, found {options.learning_rate}: lower it."
         )
-    model.load_state_dict(best_state)
+    model.load_state_dict(progress.best_state)
     model.eval()
-    return history
+    return progress.history
+
+
+def _optimizer(model: nn.Module, options: TrainingOptions) -> AdamW:
+    """Adam for all parameters; a module may name those that are not ``decayed`` and those that are ``quick``."""
+    decayed = getattr(model, "decayed", model)
+    matrices = {id(p): p for p in decayed.parameters() if p.ndim > 1}
+    quick = {id(p): p for p in getattr(model, "quick", ())}
+    others = [p for p in model.parameters() if id(p) not in matrices and id(p) not in quick]
+    groups = [
+        {"params": list(matrices.values()), "weight_decay": options.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+        {"params": list(quick.values()), "weight_decay": 0.0, "lr": QUICK * options.learning_rate},
+    ]
+    return AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
+
+
+def _finished(progress: Progress, options: TrainingOptions) -> bool:
+    """Whether there is no further epoch: the limit, patience, or a model that has diverged."""
+    if not progress.history:
+        return False
+    epoch, error = progress.history[-1]["epoch"], progress.history[-1]["validation_error"]
+    stale = epoch - progress.best_epoch >= options.patience
+    return bool(epoch >= options.max_epochs or stale or not math.isfinite(error))
+
+
+def _one_epoch(
+    model: nn.Module,
+    optimizer: AdamW,
+    n_samples: int,
+    batch_loss: Callable[[Tensor], Tensor],
+    batch_size: int,
+    generator: torch.Generator,
+    bar: tqdm,
+) -> float:
+    """Pass once over the samples in random order; the mean loss on the way."""
+    model.train()
+    total = torch.zeros((), dtype=torch.float64)
+    for indices in torch.randperm(n_samples, generator=generator).split(batch_size):
+        optimizer.zero_grad(set_to_none=True)
+        loss = batch_loss(indices)
+        loss.backward()
+        optimizer.step()
+        # Stays on the device: reading it here would make a GPU wait at every step.
+        total = total.to(loss.device) + loss.detach() * len(indices)
+        bar.update()
+    return total.item() / n_samples

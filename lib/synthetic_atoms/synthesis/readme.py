@@ -153,9 +153,16 @@ def _steps(card: dict, plan: Plan) -> str:
             if plan.method == EMBEDDED_METHOD
             else "."
         )
+    asked, grid = sum(1 for _ in plan.trajectory_units()), len(temperatures) * len(plan.densities_g_cm3)
+    part = (
+        f" Of the {grid} pairs of a density and an annealing temperature {asked} were run: one for each density, "
+        "then whole temperatures, spread over the range."
+        if asked < grid
+        else ""
+    )
     steps = [
         f"**Structures.** {driver} through the protocol: {_stages(card['protocol'], temperatures)}; "
-        f"{densities}. Snapshots are taken at random moments of the whole run, and at its end.{relaxed}"
+        f"{densities}.{part} Snapshots are taken at random moments of the whole run, and at its end.{relaxed}"
     ]
     if card["statistics"]["n_cells"]:
         steps.append(
