@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -125,11 +125,3 @@ def sha256(path: Path) -> str:
     except OSError as error:
         raise DataError(f"Expected a readable file at {path}, found: {error.strerror or error}.") from error
     return digest.hexdigest()
-
-
-def once(path: Path, make: Callable[[], Mapping[str, np.ndarray]]) -> bool:
-    """Write ``make()`` to ``path`` unless the file is there already; True if it was made now."""
-    if path.exists():
-        return False
-    write_npz(path, make())
-    return True

@@ -317,7 +317,7 @@ def embedded_folder(tmp_path, monkeypatch) -> Path:
     root = tmp_path / "data" / "embedded"
     for number, density in enumerate((1.0, 2.0, 3.5)):
         arrays = shard(density, trajectories=range(3 * number, 3 * number + 3))
-        embedded.write_local_shard(root / embedded.shard_name(density), **arrays)
+        embedded.write_local_shard(root / embedded.LOCAL / f"density-{density}.npz", **arrays)
     embedded.write_total_energies(root / "total_energies.npz", **cells())
     write_card(root)
     monkeypatch.setenv("SYNTHETIC_ATOMS_DATA", str(root.parent))
@@ -355,7 +355,7 @@ def test_writer_and_reader_agree(frames, atoms, seed, per_frame, local):
         arrays, small = shard(1.7, (3, 1), frames, atoms, seed), cells(frames, atoms, seed, local)
         if per_frame:
             arrays["cell_length_A"] = np.full(2 * frames, arrays["cell_length_A"])
-        embedded.write_local_shard(root / embedded.shard_name(1.7), **arrays)
+        embedded.write_local_shard(root / embedded.LOCAL / "density-1.7.npz", **arrays)
         embedded.write_total_energies(root / "total_energies.npz", **small)
         write_card(root, symbol="Si", free_atom_energy_eV=NAN)
         data, labelled = load_local_energies(name), load_total_energies(name)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.files import atomic_write, cache_directory, once, read_npz, sha256, write_npz
+from synthetic_atoms.files import atomic_write, cache_directory, read_npz, sha256, write_npz
 
 ARRAYS = {
     "energy": np.linspace(-1.0, 1.0, 50),
@@ -195,18 +195,6 @@ def test_killed_writer_leaves_the_old_file(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
     assert all(name == "a.txt" or name.endswith(".part") for name in os.listdir(tmp_path))
-
-
-def test_once_makes_a_file_only_once(tmp_path):
-    calls = []
-
-    def make():
-        calls.append(1)
-        return {"energy": np.ones(2)}
-
-    assert once(tmp_path / "a.npz", make)
-    assert not once(tmp_path / "a.npz", make)
-    assert len(calls) == 1
 
 
 def test_cache_directory_can_be_named(monkeypatch, tmp_path):

@@ -54,11 +54,6 @@ _LOCAL = _FRAMES | {"local_energy_eV": (np.float32, "f2")}
 _TOTAL = _FRAMES | {"total_energy_eV": (np.float64, "f1"), "forces_eV_A": (np.float32, "f3")}
 
 
-def shard_name(density_g_cm3: float) -> str:
-    """Path of a density's shard within the dataset's folder."""
-    return f"{LOCAL}/density-{density_g_cm3:.1f}.npz"
-
-
 def write_local_shard(
     path: Path,
     *,

@@ -22,10 +22,8 @@ from synthetic_atoms.synthesis import quantum, teacher
 from synthetic_atoms.synthesis.crystals import strained_crystals
 from synthetic_atoms.synthesis.fitting import HELD_OUT
 from synthetic_atoms.synthesis.plan import Plan
+from synthetic_atoms.synthesis.readme import COLD_K
 from synthetic_atoms.synthesis.teacher import GapSettings
-
-COLD_K = 1500.0
-"""sp2 and sp3 atoms are compared in cells below this temperature."""
 
 SETTINGS = tuple(field.name for field in fields(GapSettings))
 ASKED = ("dataset_fingerprint", "n_cells", "n_crystals", "seed", *SETTINGS)

@@ -15,10 +15,7 @@ from synthetic_atoms.datasets import LocalEnergies, TotalEnergies, embedded, loa
 from synthetic_atoms.descriptors import coordination_numbers
 from synthetic_atoms.files import atomic_write, sha256
 from synthetic_atoms.synthesis.plan import Plan
-from synthetic_atoms.synthesis.readme import OUTLIER_eV, is_embedded, readme
-
-COLD_K = 1500.0
-"""Cells below this temperature say what an atom costs at rest; in hotter ones thermal energy adds to it."""
+from synthetic_atoms.synthesis.readme import COLD_K, OUTLIER_eV, is_embedded, readme
 
 UNITS = "units"
 """Entry of the card that names what its units are: two plans with the same name have the same units."""

@@ -11,6 +11,9 @@ from synthetic_atoms.descriptors.coordination import bond_A
 from synthetic_atoms.synthesis.method import EMBEDDED_METHOD
 from synthetic_atoms.synthesis.plan import Plan
 
+COLD_K = 1500.0
+"""Cells below this temperature say what an atom costs at rest; in hotter ones thermal energy adds to it."""
+
 OUTLIER_eV = 4.0
 """An environment whose energy is further than this from its coordination number's mean counts as an outlier."""
 
@@ -205,8 +208,9 @@ def _limits(card: dict, plan: Plan) -> str:
         lines.append(
             f"In the last frames sp2 atoms lie {gap:.2f} eV above sp3 atoms; in the paper's data they are nearly "
             "equal. How much of that is the teacher's way of sharing energies is not known exactly: without a teacher, "
-            "a linear regression of the quantum-mechanical total energies of the cells below 1500 K on the numbers of "
-            f"sp, sp2 and sp3 atoms finds {regressed:.2f} eV. The sp2 networks that empirical potentials leave are far "
+            "a linear regression of the quantum-mechanical total energies of the cells below "
+            f"{COLD_K:g} K on the numbers of sp, sp2 and sp3 atoms finds {regressed:.2f} eV. The sp2 networks that "
+            "empirical potentials leave are far "
             "less ordered than graphite, and GFN1-xTB itself favours diamond."
         )
     if plan.method.qm is None and card["statistics"]["n_cells"]:
