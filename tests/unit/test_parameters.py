@@ -77,7 +77,7 @@ def test_every_complaint_is_in_the_sentence():
 
 @given(
     chapter=st.sampled_from(list(parameters.CHAPTERS)),
-    name=st.sampled_from([*parameters.LearningCurves.model_fields, "n_fold", "x"]) | st.text(max_size=8),
+    name=st.sampled_from([*parameters.CHAPTERS[CURVES].model_fields, "n_fold", "x"]) | st.text(max_size=8),
     value=VALUES,
 )
 def test_any_value_is_taken_as_it_is_or_refused_in_one_sentence(chapter, name, value):
