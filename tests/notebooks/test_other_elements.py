@@ -1,7 +1,8 @@
-"""Chapters 01 to 03 on a folder of silicon and on one of argon, whose atoms have no neighbours: minutes long."""
+"""Chapters 01 to 04 on a folder of silicon and on one of argon, whose atoms have no neighbours: minutes long."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,16 @@ SMALL = {
         "max_test": 100,
         "use_store": False,
     },
+    "04_gpr_insights": {
+        "sizes": [20, 40],
+        "n_sparse": [10, 20],
+        "m_reference": 15,
+        "sigma_sizes": [20, 40],
+        "sigmas_meV": [1.0, 10.0, 100.0],
+        "n_folds": 2,
+        "max_test": 100,
+        "use_store": False,
+    },
 }
 CRYSTALS = {"Si": ("diamond", 5.43, 1), "Ar": ("fcc", 5.3, 2)}
 
@@ -63,7 +74,7 @@ def folder(request, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("chapter", SMALL)
 def test_a_chapter_runs_and_says_nothing_about_carbons_bonds(chapter, folder, tmp_path):
-    given = [part for name, value in SMALL[chapter].items() for part in ("-p", f"{name}={value}".lower())]
+    given = [part for name, value in SMALL[chapter].items() for part in ("-p", f"{name}={json.dumps(value)}")]
     done = subprocess.run(
         [sys.executable, "-m", "synthetic_atoms", "run", chapter, "-p", f"dataset={folder}", *given, "-o", "out"],
         cwd=tmp_path,
