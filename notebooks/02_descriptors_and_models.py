@@ -64,8 +64,8 @@ from synthetic_atoms.descriptors import (
 from synthetic_atoms.descriptors.coordination import CARBON_BOND_A, bond_A
 from synthetic_atoms.experiments import descriptor_settings as experiment
 from synthetic_atoms.experiments import environments
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
-from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters

@@ -45,12 +45,11 @@ import pandas as pd
 from synthetic_atoms import published
 from synthetic_atoms.book import display, parameters
 from synthetic_atoms.descriptors.coordination import bond_A
+from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.gpr_path import sparse_gpr
 from synthetic_atoms.experiments.learning_curves import (
     Curve,
-    Dataset,
-    largest_training_set,
     learning_curves,
     loglog_slope,
     summary,

@@ -52,9 +52,9 @@ from synthetic_atoms import published
 from synthetic_atoms.book import display, parameters
 from synthetic_atoms.experiments import gpr_findings as findings
 from synthetic_atoms.experiments import gpr_insights as insights
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, figure_4
 from synthetic_atoms.experiments.gpr_path import sparse_gpr
-from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.figures import gpr as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
 

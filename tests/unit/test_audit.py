@@ -10,8 +10,9 @@ from synthetic_atoms.experiments import audit as auditing
 from synthetic_atoms.experiments import gpr_path
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.experiments.audit import OVERHEAD_S, TOLERANCE, Finding, audit, choose, cost_s
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
-from synthetic_atoms.experiments.learning_curves import Curve, Dataset, learning_curves
+from synthetic_atoms.experiments.learning_curves import Curve, learning_curves
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 

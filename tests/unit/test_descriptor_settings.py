@@ -26,9 +26,9 @@ from synthetic_atoms.descriptors import (
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments import descriptor_settings as experiment
 from synthetic_atoms.experiments import environments
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.gpr_path import ASKED, FOUND, sparse_gpr
-from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
 from synthetic_atoms.models.network import Network

@@ -17,9 +17,10 @@ from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import coordination_numbers, features
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments import gpr_grid, gpr_path
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Pass, Study, Sweep, plan, requests
 from synthetic_atoms.experiments.gpr_path import ErrorSums, run_pass, shares, sparse_gpr, training_sample
-from synthetic_atoms.experiments.learning_curves import Dataset, scores
+from synthetic_atoms.experiments.learning_curves import scores
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.splits import splits_by_trajectory

@@ -22,8 +22,8 @@ from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import hyperparameters as experiment
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.hyperparameters import ASKED, FOUND, best, run_search, selected
-from synthetic_atoms.experiments.learning_curves import Dataset
 from synthetic_atoms.experiments.records import RecordStore
 from synthetic_atoms.experiments.search_grid import SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, points, space

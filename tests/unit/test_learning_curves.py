@@ -14,10 +14,9 @@ from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import SOAP_SETTINGS, coordination_numbers, features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import learning_curves as experiment
+from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.experiments.learning_curves import (
     Curve,
-    Dataset,
-    largest_training_set,
     learning_curves,
     loglog_slope,
     scores,

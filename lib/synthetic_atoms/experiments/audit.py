@@ -14,9 +14,10 @@ from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.descriptors.features import SECONDS_PER_ENVIRONMENT
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import gpr_path, learning_curves
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.gpr_grid import Pass, Study, Sweep, requests
-from synthetic_atoms.experiments.learning_curves import Curve, Dataset
+from synthetic_atoms.experiments.learning_curves import Curve
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.scheduling import run_units

@@ -11,7 +11,7 @@ import pandas as pd
 
 from synthetic_atoms.descriptors import soap_settings
 from synthetic_atoms.errors import ParameterError
-from synthetic_atoms.experiments.learning_curves import Dataset
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.splits import Split, splits_by_trajectory
 

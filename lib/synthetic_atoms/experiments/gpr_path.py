@@ -16,8 +16,8 @@ from tqdm.auto import tqdm
 
 from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import RowFile, features, soap_settings
+from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.gpr_grid import ASKED, Pass, Study, Sweep, plan, requests
-from synthetic_atoms.experiments.learning_curves import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest

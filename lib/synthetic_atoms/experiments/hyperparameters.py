@@ -14,7 +14,7 @@ import pandas as pd
 
 from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.experiments.learning_curves import MAX_TRAIN_SAMPLE
+from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,17 +13,14 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from synthetic_atoms.categories import CATEGORIES
-from synthetic_atoms.datasets import LocalEnergies, load_local_energies
-from synthetic_atoms.descriptors import coordination_numbers, features, soap_settings
+from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
-
-MAX_TRAIN_SAMPLE = 10_000
-"""Training errors are taken on at most this many of the training environments."""
 
 ASKED = (
     "dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "n_train", "n_folds", "fold", "seed",
@@ -34,55 +30,6 @@ FOUND = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_validation_meV",
     "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV", "n_test", "fit_s", "predict_s", "machine", "versions",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Which environments an experiment uses: the arguments of :func:`synthetic_atoms.datasets.load_local_energies`."""
-
-    name: str = "embedded"
-    n_trajectories: int | None = None
-    frames_per_trajectory: int | None = None
-    energy_column: str | None = None
-    seed: int = 0
-
-    def load(self) -> LocalEnergies:
-        """The data; kept in memory, so that many fits in one process read them once."""
-        return _load(self)
-
-    def coordination(self) -> Int[np.ndarray, " environments"]:
-        """Number of neighbours of each atom; kept in memory too."""
-        return _coordination(self)
-
-    def check_stored(self) -> None:
-        """Refuse a part of a dataset, for which there are no stored results.
-
-        Raises
-        ------
-        ParameterError
-            If it is not the whole dataset.
-        """
-        if replace(self, name="", seed=0) != Dataset(""):
-            raise ParameterError(
-                "Stored results are those of whole datasets: with 'n_trajectories' expected use_store=false and "
-                "compute=true, found use_store=true."
-            )
-
-
-@lru_cache(maxsize=1)
-def _load(dataset: Dataset) -> LocalEnergies:
-    return load_local_energies(
-        dataset.name,
-        n_trajectories=dataset.n_trajectories,
-        frames_per_trajectory=dataset.frames_per_trajectory,
-        energy_column=dataset.energy_column,
-        seed=dataset.seed,
-    )
-
-
-@lru_cache(maxsize=1)
-def _coordination(dataset: Dataset) -> Int[np.ndarray, " environments"]:
-    return coordination_numbers(dataset.load())
 
 
 def _without(parameters: Mapping[str, object], *names: str) -> dict[str, object]:
@@ -151,11 +98,6 @@ class Curve:
             for fold in range(self.n_folds)
         ]
         return pd.DataFrame(rows, columns=list(ASKED))
-
-
-def largest_training_set(dataset: Dataset, n_folds: int, seed: int) -> int:
-    """The largest number of training environments that every fold of a dataset has."""
-    return min(len(split.train) for split in splits_by_trajectory(dataset.load(), n_folds=n_folds, seed=seed))
 
 
 def store() -> RecordStore:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from synthetic_atoms.descriptors import soap_settings
 from synthetic_atoms.errors import ParameterError
-from synthetic_atoms.experiments.learning_curves import Dataset
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.search_space import MODELS, points, space
 from synthetic_atoms.splits import Split, splits_by_trajectory, validation_split
 

@@ -7,11 +7,13 @@ from synthetic_atoms.book.chapters.descriptors import DescriptorsAndModels
 from synthetic_atoms.book.chapters.fields import Common
 from synthetic_atoms.book.chapters.gpr_insights import GprInsights
 from synthetic_atoms.book.chapters.learning_curves import LearningCurves
+from synthetic_atoms.book.chapters.pretraining import Pretraining
 
 CHAPTERS: dict[str, type[Common]] = {
     "01_dataset": Dataset,
     "02_descriptors_and_models": DescriptorsAndModels,
     "03_learning_curves": LearningCurves,
     "04_gpr_insights": GprInsights,
+    "05_pretraining": Pretraining,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""

@@ -1,0 +1,142 @@
+"""What the fits of Fig. 5 and Table 1 say: means over folds, equal errors, where curves meet, with uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED
+
+ERROR = "rmse_test_meV_per_atom"
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the 5th and 95th percentile of its bootstrap over folds; NaN where it cannot be had."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:,.3g} ({self.low:,.3g} to {self.high:,.3g})"
+
+
+def summary(records: pd.DataFrame) -> pd.DataFrame:
+    """Means over the folds of each kind of fit, the standard deviation of the test error, and how many folds."""
+    keys = ["training", "n_pretrain_environments", "n_qm_labels"]
+    columns = [name for name in records if name.startswith("rmse_")] + ["fit_s"]
+    groups = records.astype(dict.fromkeys(columns, float)).groupby(keys)
+    table = groups[columns].mean()
+    table.insert(1, "rmse_test_std_meV_per_atom", groups[ERROR].std(ddof=1))
+    table["folds"] = groups[ERROR].count()
+    return table.reset_index()
+
+
+def by_fold(records: pd.DataFrame, training: str, over: str) -> pd.DataFrame:
+    """Test errors of one kind of training: one row per number of ``over``, one column per fold, complete rows only."""
+    part = records[records["training"] == training]
+    return part.pivot_table(index=over, columns="fold", values=ERROR, aggfunc="first").astype(float).dropna()
+
+
+def bootstrap(
+    function: Callable[[Float[np.ndarray, " n"], Float[np.ndarray, " m"]], float],
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    seed: int = 0,
+) -> Estimate:
+    """A function of two mean curves, and its spread when the folds that both have are drawn with replacement.
+
+    Folds share training data, so that the spread is a lower bound of the uncertainty.
+    """
+    folds = [fold for fold in first.columns if fold in second.columns]
+    if not folds or first.empty or second.empty:
+        return Estimate(*[float("nan")] * 3)
+    a, b = first[folds].to_numpy(), second[folds].to_numpy()
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(RESAMPLES if len(folds) > 1 else 1):
+        chosen = rng.integers(len(folds), size=len(folds))
+        draws.append(function(a[:, chosen].mean(axis=1), b[:, chosen].mean(axis=1)))
+    finite = np.array(draws)[np.isfinite(draws)]
+    low, high = np.percentile(finite, [5, 95]) if len(finite) else (np.nan, np.nan)
+    return Estimate(float(function(a.mean(axis=1), b.mean(axis=1))), float(low), float(high))
+
+
+def fewer_labels(records: pd.DataFrame, n_direct: int) -> Estimate:
+    """How many times fewer QM labels fine-tuning needs for the error that direct training has with ``n_direct``.
+
+    Between the sizes that there are, the error of fine-tuning is interpolated in the logarithms. Where even its
+    smallest size errs less, the value is that of the smallest size: a lower bound, see :func:`is_lower_bound`.
+    """
+    direct, fine = (by_fold(records, training, "n_qm_labels") for training in (DIRECT, FINETUNED))
+    if n_direct not in direct.index:
+        return Estimate(*[float("nan")] * 3)
+    sizes = fine.index.to_numpy(dtype=float)
+
+    def ratio(error: Float[np.ndarray, " one"], curve: Float[np.ndarray, " sizes"]) -> float:
+        falling = np.minimum.accumulate(curve)
+        if falling[-1] > error[0]:
+            return float("nan")
+        needed = np.interp(-np.log(error[0]), -np.log(falling), np.log(sizes))
+        return float(n_direct / np.exp(needed))
+
+    return bootstrap(ratio, direct.loc[[n_direct]], fine)
+
+
+def is_lower_bound(records: pd.DataFrame, n_direct: int) -> bool:
+    """Whether fine-tuning with the fewest labels errs less than direct training with ``n_direct``."""
+    direct, fine = (by_fold(records, training, "n_qm_labels") for training in (DIRECT, FINETUNED))
+    return bool(len(fine) and n_direct in direct.index and fine.iloc[0].mean() < direct.loc[n_direct].mean())
+
+
+def meeting_point(records: pd.DataFrame, last: int = 4) -> Estimate:
+    """Number of QM labels at which direct training would err as little as fine-tuning: an extrapolation.
+
+    Straight lines in the logarithms through the ``last`` sizes of each curve; NaN where they do not meet beyond the
+    data.
+    """
+    direct, fine = (by_fold(records, training, "n_qm_labels") for training in (DIRECT, FINETUNED))
+    both = sorted(set(direct.index) & set(fine.index))[-last:]
+    if len(both) < 2:
+        return Estimate(*[float("nan")] * 3)
+    x = np.log(np.array(both, dtype=float))
+
+    def meet(first: Float[np.ndarray, " sizes"], second: Float[np.ndarray, " sizes"]) -> float:
+        slope_1, offset_1 = np.polyfit(x, np.log(first), 1)
+        slope_2, offset_2 = np.polyfit(x, np.log(second), 1)
+        if slope_1 >= slope_2:
+            return float("nan")
+        at = (offset_1 - offset_2) / (slope_2 - slope_1)
+        return float(np.exp(at)) if at < np.log(1e12) else float("nan")
+
+    return bootstrap(meet, direct.loc[both], fine.loc[both])
+
+
+def helps_from(records: pd.DataFrame) -> int | None:
+    """Smallest pre-training size from which on fine-tuning errs less than direct training in every fold, or None."""
+    direct = by_fold(records, DIRECT, "n_qm_labels")
+    fine = by_fold(records, FINETUNED, "n_pretrain_environments")
+    folds = [fold for fold in fine.columns if fold in direct.columns]
+    if direct.empty or not folds:
+        return None
+    better = (fine[folds] < direct[folds].iloc[-1]).all(axis=1)
+    found = None
+    for size in reversed(better.index):
+        if not better[size]:
+            break
+        found = int(size)
+    return found
+
+
+def paired(records: pd.DataFrame) -> Estimate:
+    """How much more direct training errs than fine-tuning in the same fold (meV per atom), for one number of labels."""
+    direct, fine = (by_fold(records, training, "n_qm_labels") for training in (DIRECT, FINETUNED))
+    if direct.empty or fine.empty:
+        return Estimate(*[float("nan")] * 3)
+    return bootstrap(lambda a, b: float(a[-1] - b[-1]), direct, fine)
