@@ -168,19 +168,20 @@ for (training, n), fits in searches.items():
             f"weight decay {best['weight_decay']:.2g}, {best['batch_size']:.0f} cells in a batch "
             f"(validation error {best['rmse_validation_meV_per_atom']:.1f} meV per atom)"
         )
-used = {name: grid.CHOSEN[name] for name in (grid.DIRECT, grid.FINETUNED)}
 text_used = "; ".join(
-    f"{name}: learning rate {c['learning_rate']:g}, dropout {c['dropout']:g}, weight decay {c['weight_decay']:g}, at "
-    f"most {c['batch_size']} cells in a batch"
-    for name, c in used.items()
+    f"{name}, {n:,} labels: learning rate {c['learning_rate']:g}, dropout {c['dropout']:g}, weight decay "
+    f"{c['weight_decay']:g}, at most {c['batch_size']} cells in a batch"
+    for name in (grid.DIRECT, grid.FINETUNED)
+    for n, c in grid.CHOSEN[name].items()
 )
 widths = grid.PRETRAINING["hidden_layers"]
 display.glue(
     "search_remark",
-    f"The networks have {len(widths)} hidden layers of {widths[0]} units. All fits use one setting for each kind of "
-    f"training ({text_used}). "
+    f"The networks have {len(widths)} hidden layers of {widths[0]} units. Settings depend on the kind of training and, "
+    f"between the numbers named, are interpolated in the number of labels ({text_used}). "
     + (
-        f"It comes from {p.n_trials} quasi-random trials of each kind in the first fold, an equal number for both, by "
+        f"They come from {p.n_trials} quasi-random trials of each kind at each number in the first fold, an equal "
+        f"number for both, by "
         f"the error on validation cells; the lowest were {'; '.join(parts)}."
         if parts
         else "No search was made here."
@@ -425,7 +426,8 @@ if known:
     )
     least = show.set_index("QM labels").loc[min(known)]
     seen_labels = (
-        f"{short_labels} With {min(known):,} labels, fine-tuning errs by {least[f'{grid.FINETUNED} (meV)']:.1f} meV per "
+        f"{short_labels} With {min(known):,} labels, fine-tuning errs by {least[f'{grid.FINETUNED} (meV)']:.1f} meV "
+        f"per "
         f"atom and direct training by {least[f'{grid.DIRECT} (meV)']:.1f}."
     )
 else:

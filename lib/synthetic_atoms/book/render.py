@@ -13,6 +13,7 @@ from docutils import nodes
 from myst_nb.core.render import MimeData, NbElementRenderer
 
 from synthetic_atoms.book.display import FIGURE_MIME, OUTPUT_MARK, TABLE_MIME
+from synthetic_atoms.book.viewer import VIEWER_MIME, viewer_markdown
 
 
 def _downloads(files: Sequence[str]) -> str:
@@ -43,15 +44,18 @@ def table_markdown(content: Mapping[str, Any]) -> str:
     )
 
 
-class OutputRenderer:
-    """Plug-in of MyST-NB for our two types of output."""
+_MARKDOWN = {FIGURE_MIME: figure_markdown, TABLE_MIME: table_markdown, VIEWER_MIME: viewer_markdown}
 
-    mime_priority_overrides = (("*", FIGURE_MIME, 1), ("*", TABLE_MIME, 1))
+
+class OutputRenderer:
+    """Plug-in of MyST-NB for our types of output."""
+
+    mime_priority_overrides = tuple(("*", mime, 1) for mime in (FIGURE_MIME, TABLE_MIME, VIEWER_MIME))
 
     @staticmethod
     def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Node] | None:
         """Nodes for an output of ours; none for the other types in the same bundle; ``None`` for any other output."""
-        markdown = {FIGURE_MIME: figure_markdown, TABLE_MIME: table_markdown}.get(data.mime_type)
+        markdown = _MARKDOWN.get(data.mime_type)
         if markdown is not None and not inline:
             holder = nodes.Element()
             with renderer.renderer.current_node_context(holder):

@@ -93,6 +93,8 @@ def stage_notebook(execution: Execution, source: Path) -> None:
                 )
             target.parent.mkdir(exist_ok=True)
             shutil.copy2(path, target)
+    if (execution.folder / "viewers").is_dir():
+        shutil.copytree(execution.folder / "viewers", source / "_static" / "viewers", dirs_exist_ok=True)
     downloads = source / "downloads" / chapter
     downloads.mkdir(parents=True)
     shutil.copy2(source_notebook(chapter), downloads / f"{chapter}.ipynb")

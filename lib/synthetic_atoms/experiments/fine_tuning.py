@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from synthetic_atoms.descriptors import features
+from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import (
@@ -48,9 +49,14 @@ def rmse(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]) -> f
 
 
 def digest(study: FineTuning, fit: Fit) -> str:
-    """What names the weights of a fit: a digest of everything that was asked."""
-    row = requests(study, [fit]).iloc[0]
-    text = json.dumps({name: str(row[name]) for name in ASKED}, sort_keys=True)
+    """What names the weights of a fit: a digest of everything that they depend on.
+
+    Pre-training alone does not depend on the cells, which some sources of data do not have.
+    """
+    asked = [study.dataset.load().fingerprint, soap_settings(study.soap).digest, study.n_folds, study.seed, asdict(fit)]
+    if fit.training != PRETRAINED:
+        asked.append(study.qm().fingerprint)
+    text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -47,6 +47,19 @@ PRETRAINING: dict[str, Any] = {
 """Of the network that is pre-trained; the directly trained one has the same layers."""
 
 
+CHOSEN: dict[str, dict[int, dict[str, Any]]] = {
+    DIRECT: {
+        100: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
+        1462: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
+    },
+    FINETUNED: {
+        100: {"learning_rate": 1.51e-5, "weight_decay": 0.00122, "batch_size": 12, "dropout": 0.0254},
+        1462: {"learning_rate": 8.21e-4, "weight_decay": 0.00296, "batch_size": 7, "dropout": 0.24},
+    },
+}
+"""The trial with the lowest validation error of each search, by the number of labels it was made with."""
+
+
 @dataclass(frozen=True)
 class FineTuning:
     """What all fits share.
@@ -114,14 +127,27 @@ class Fit:
         return json.loads(self.hyperparameters)
 
 
-def direct(study: FineTuning, n_labels: int, fold: int, chosen: dict[str, Any] | None = None) -> Fit:
+def direct(study: FineTuning, n_labels: int, fold: int, settings: dict[str, Any] | None = None) -> Fit:
     """A fit from random weights to ``n_labels`` cells, those for validation included."""
     settings = {
         "hidden_layers": PRETRAINING["hidden_layers"],
         **_schedule(n_labels, study.cell_passes),
-        **(chosen or CHOSEN[DIRECT]),
+        **(settings or chosen(DIRECT, n_labels)),
     }
-    return _fit(DIRECT, 0, n_labels, fold, settings, n_labels)
+    return _fit(DIRECT, 0, n_labels, fold, settings)
+
+
+def chosen(training: str, n_labels: int) -> dict[str, Any]:
+    """Hyperparameters for a number of labels: those of :data:`CHOSEN`, interpolated in log N and constant beyond."""
+    sizes = sorted(CHOSEN[training])
+    found: dict[str, Any] = {}
+    for name, (low, _) in SEARCHED[training].items():
+        ends = [CHOSEN[training][size][name] for size in sizes]
+        scaled = ends if low == 0 else np.log(ends)
+        value = float(np.interp(np.log(n_labels), np.log(sizes), scaled))
+        value = value if low == 0 else float(np.exp(value))
+        found[name] = round(value) if name == "batch_size" else float(f"{value:.3g}")
+    return found
 
 
 def pretrained(n_pretrain: int, fold: int) -> Fit:
@@ -132,22 +158,16 @@ def pretrained(n_pretrain: int, fold: int) -> Fit:
 
 
 def finetuned(
-    study: FineTuning, n_pretrain: int, n_labels: int, fold: int, chosen: dict[str, Any] | None = None
+    study: FineTuning, n_pretrain: int, n_labels: int, fold: int, settings: dict[str, Any] | None = None
 ) -> Fit:
     """A fit to ``n_labels`` cells from the weights that :func:`pretrained` gives in the same fold."""
-    return _fit(
-        FINETUNED,
-        n_pretrain,
-        n_labels,
-        fold,
-        _schedule(n_labels, study.cell_passes) | (chosen or CHOSEN[FINETUNED]),
-        n_labels,
-    )
+    settings = _schedule(n_labels, study.cell_passes) | (settings or chosen(FINETUNED, n_labels))
+    return _fit(FINETUNED, n_pretrain, n_labels, fold, settings)
 
 
-def _fit(training: str, n_pretrain: int, n_labels: int, fold: int, settings: dict[str, Any], cells: int) -> Fit:
+def _fit(training: str, n_pretrain: int, n_labels: int, fold: int, settings: dict[str, Any]) -> Fit:
     # A batch never holds more than a fifth of the cells: few labels still give several steps in an epoch.
-    settings = settings | {"batch_size": max(1, min(int(settings["batch_size"]), cells // 5))}
+    settings = settings | {"batch_size": max(1, min(int(settings["batch_size"]), n_labels // 5))}
     return Fit(training, n_pretrain, n_labels, fold, json.dumps(settings, sort_keys=True))
 
 
@@ -270,10 +290,3 @@ def _cells(dataset: Dataset, n_cells: int | None, seed: int) -> TotalEnergies:
 def _cell_splits(study: FineTuning) -> list[Split]:
     # Where several cells come from one trajectory they stay together.
     return group_splits(np.asarray(study.qm().trajectory), n_folds=study.n_folds, seed=study.seed)
-
-
-CHOSEN: dict[str, dict[str, Any]] = {
-    DIRECT: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
-    FINETUNED: {"learning_rate": 1e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
-}
-"""The trial with the lowest validation error of each search."""

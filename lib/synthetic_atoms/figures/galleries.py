@@ -86,3 +86,20 @@ def environment_gallery(
         drawn = [entry[0].coordination for row in rows for entry in row if entry is not None]
         coordination_legend(figure, categories, y=0.02 / height, other=_others(drawn, categories))
         return figure
+
+
+def named_gallery(
+    entries: Sequence[tuple[Neighbourhood, str]], columns: int, categories: Mapping[str, int] = CATEGORIES
+) -> Figure:
+    """Neighbourhoods one after the other in rows, each below its own two lines of text."""
+    with style():
+        rows = -(-len(entries) // columns)
+        figure, panels = _sheet(rows, columns, 5.2 / columns - 0.08, 0.5, 0.5)
+        for number, axes in enumerate(axes for row in panels for axes in row):
+            axes.axis("off")
+            if number < len(entries):
+                draw_neighbourhood(axes, entries[number][0], categories)
+                axes.set_title(entries[number][1], fontsize=8.5, linespacing=1.2, y=0.97)
+        drawn = [entry[0].coordination for entry in entries]
+        coordination_legend(figure, categories, y=0.02 / figure.get_figheight(), other=_others(drawn, categories))
+        return figure

@@ -8,6 +8,7 @@ from synthetic_atoms.book.chapters.fields import Common
 from synthetic_atoms.book.chapters.gpr_insights import GprInsights
 from synthetic_atoms.book.chapters.learning_curves import LearningCurves
 from synthetic_atoms.book.chapters.pretraining import Pretraining
+from synthetic_atoms.book.chapters.structure_maps import StructureMaps
 
 CHAPTERS: dict[str, type[Common]] = {
     "01_dataset": Dataset,
@@ -15,5 +16,6 @@ CHAPTERS: dict[str, type[Common]] = {
     "03_learning_curves": LearningCurves,
     "04_gpr_insights": GprInsights,
     "05_pretraining": Pretraining,
+    "06_structure_maps": StructureMaps,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""
