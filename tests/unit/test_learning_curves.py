@@ -121,7 +121,7 @@ def test_part_of_a_dataset_has_no_stored_results(folder):
 
 
 def test_an_unknown_model_is_refused(folder):
-    with pytest.raises(ParameterError, match="among NN, found 'SVM'"):
+    with pytest.raises(ParameterError, match="among NN, DKL, found 'SVM'"):
         learning_curves(curve(folder, models=("SVM",)), use_store=False, workers=0)
 
 

@@ -15,19 +15,14 @@ import pandas as pd
 from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
+from synthetic_atoms.experiments.learning_curves import ESTIMATORS
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
-from synthetic_atoms.models.deep_kernel import DeepKernel
-from synthetic_atoms.models.network_regressor import NetworkRegressor
-from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.training import DivergedError
 from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
-
-ESTIMATORS: dict[str, type[NetworkRegressor]] = {"NN": NeuralNetwork, "DKL": DeepKernel}
-"""The class of each model."""
 
 FOUND = (
     "mae_validation_meV", "mae_validation_std_meV", "mae_test_meV", "mae_train_meV", "epochs", "n_weights", "fit_s",

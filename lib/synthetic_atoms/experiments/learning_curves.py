@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,21 @@ from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
-from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
+from synthetic_atoms.files import cache_directory
+from synthetic_atoms.models.deep_kernel import DeepKernel
+from synthetic_atoms.models.deep_kernel import default_hyperparameters as default_deep_kernel
+from synthetic_atoms.models.network_regressor import NetworkRegressor
+from synthetic_atoms.models.neural_network import NeuralNetwork
+from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
 from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
+
+ESTIMATORS: dict[str, type[NetworkRegressor]] = {"NN": NeuralNetwork, "DKL": DeepKernel}
+"""The class of each model that has curves here."""
+
+DEFAULTS = {"NN": default_network, "DKL": default_deep_kernel}
+"""Their settings for a number of training environments."""
 
 ASKED = (
     "dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "n_train", "n_folds", "fold", "seed",
@@ -28,7 +40,7 @@ ASKED = (
 )  # fmt: skip
 FOUND = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_validation_meV",
-    "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV", "n_test", "fit_s", "predict_s", "machine", "versions",
+    "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV", "n_test", "epochs", "fit_s", "predict_s", "machine", "versions",
 )  # fmt: skip
 
 
@@ -46,7 +58,7 @@ class Curve:
     dataset
         The environments.
     models
-        ``"NN"``; GPR has a grid of its own, :class:`~synthetic_atoms.experiments.gpr_grid.Study`.
+        ``"NN"`` and ``"DKL"``; GPR has a grid of its own, :class:`~synthetic_atoms.experiments.gpr_grid.Study`.
     sizes
         Numbers of training environments.
     n_folds, seed
@@ -71,10 +83,10 @@ class Curve:
     def settings(self, model: str, n_train: int) -> dict[str, object]:
         """Every hyperparameter of one model at one size."""
         given = self.hyperparameters.get(model, {})
-        if model != "NN":
-            raise ParameterError(f"Expected a model among NN, found '{model}'.")
-        own = _without(NeuralNetwork().get_params(), "seed", "device", "progress")
-        return own | default_hyperparameters(n_train) | given
+        if model not in ESTIMATORS:
+            raise ParameterError(f"Expected a model among {', '.join(ESTIMATORS)}, found '{model}'.")
+        own = _without(ESTIMATORS[model]().get_params(), "seed", "device", "progress")
+        return own | DEFAULTS[model](n_train) | given
 
     def requests(self) -> pd.DataFrame:
         """One row per fit, with the columns :data:`ASKED`."""
@@ -134,7 +146,9 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
     for n_train in sizes:
         settings = curve.settings(model, n_train)
         start = time.perf_counter()
-        fitted = NeuralNetwork(**settings, seed=curve.seed + fold).fit(x_train[:n_train], y_train[:n_train])
+        checkpoint = _checkpoint(curve, model, fold, n_train, settings)
+        estimator = ESTIMATORS[model](**settings, seed=curve.seed + fold)
+        fitted = estimator.fit(x_train[:n_train], y_train[:n_train], checkpoint=checkpoint)
         middle = time.perf_counter()
         predicted = fitted.predict(x_test)
         end = time.perf_counter()
@@ -146,11 +160,21 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
             "rmse_train_meV": float(np.sqrt((train_error**2).mean())),
             "mae_validation_meV": 1000 * fitted.validation_mae_,
             "n_test": len(y_test),
-            "fit_s": middle - start,
+            "epochs": len(fitted.history_),
+            # What an earlier, interrupted run of this fit spent is in its history.
+            "fit_s": max(middle - start, float(fitted.history_[-1]["seconds"])),
             "predict_s": end - middle,
             "machine": machine(),
             "versions": versions(),
         }
+        checkpoint.unlink(missing_ok=True)
+
+
+def _checkpoint(curve: Curve, model: str, fold: int, n_train: int, settings: Mapping[str, object]) -> Path:
+    """Where a long fit keeps its state, so that it goes on after an interruption."""
+    asked = [curve.dataset, curve.n_folds, curve.soap, model, fold, curve.seed, n_train, sorted(settings.items())]
+    digest = hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()
+    return cache_directory() / "checkpoints" / f"curve-{digest}.safetensors"
 
 
 def run_group(item: tuple[Curve, str, int, tuple[int, ...]]) -> list[dict[str, object]]:

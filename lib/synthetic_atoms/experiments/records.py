@@ -141,5 +141,5 @@ def machine() -> str:
 @cache
 def versions() -> str:
     """Versions of the packages that decide a fit's numbers."""
-    names = ("numpy", "scipy", "torch", "dscribe", "synthetic-atoms")
+    names = ("numpy", "scipy", "torch", "gpytorch", "dscribe", "synthetic-atoms")
     return " ".join(f"{name}={version(name)}" for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,3 +177,25 @@ class DeepKernel(NetworkRegressor):
             if int(value) != value or value < 1:
                 raise ParameterError(f"Expected {name} to be an integer of at least 1, found {value}.")
         return super()._options()
+
+
+def default_hyperparameters(n_train: int) -> dict[str, Any]:
+    """Sensible parameters of :class:`DeepKernel` for a training set of this size.
+
+    Layers as wide as those of :class:`~synthetic_atoms.models.neural_network.NeuralNetwork`, one fewer; more inducing
+    points and larger batches with more data. Between the sizes at which they were chosen they are interpolated in
+    log N.
+    """
+    decades = math.log10(max(n_train, 1))
+    width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)
+    n_inducing = 10 * round(10 ** float(np.interp(decades, [2.0, 4.0, 5.0], np.log10([50, 300, 500]))) / 10)
+    batch_size = round(10 ** float(np.interp(decades, [2.0, 4.0, 6.0], np.log10([20, 200, 1000]))))
+    return {
+        "hidden_layers": (width,) * 2,
+        "feature_dimension": 16,
+        "n_inducing": n_inducing,
+        "batch_size": batch_size,
+        "learning_rate": 1e-3,
+        "max_epochs": 200,
+        "patience": 20,
+    }

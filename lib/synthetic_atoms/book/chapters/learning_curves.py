@@ -18,10 +18,10 @@ class LearningCurves(Common):
     )
     n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation by trajectory.")
     models: Annotated[
-        list[Literal["GPR", "NN"]],
+        list[Literal["GPR", "NN", "DKL"]],
         AfterValidator(distinct),
         Field(min_length=1, json_schema_extra={"also": "each once"}),
-    ] = Field(["GPR", "NN"], description="Regression methods compared.")
+    ] = Field(["GPR", "NN", "DKL"], description="Regression methods compared.")
     n_sparse: int = Field(5000, ge=10, le=20_000, description="Most representative points of the GPR, M.")
     sigma_meV: float = Field(10.0, gt=0, le=10_000, description="Regularisation of the GPR in meV.")
     zeta: int = Field(4, ge=1, le=10, description="Exponent of the GPR's dot-product kernel.")

@@ -1,0 +1,91 @@
+"""What the learning curves say about one model against another: paired by fold, with uncertainty."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from synthetic_atoms.experiments.fine_tuning_findings import RESAMPLES, Estimate
+
+
+def by_fold(records: pd.DataFrame, model: str, column: str = "mae_test_meV") -> pd.DataFrame:
+    """Errors of one model: a row per training-set size and a column per fold, complete rows only."""
+    part = records[records["model"] == model]
+    return part.pivot_table(index="n_train", columns="fold", values=column, aggfunc="first").astype(float).dropna()
+
+
+def _log_ratios(records: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """log(error of the first / error of the second) in the same fold, on the same test environments."""
+    a, b = by_fold(records, first), by_fold(records, second)
+    sizes, folds = a.index.intersection(b.index), a.columns.intersection(b.columns)
+    return np.log(a.loc[sizes, folds] / b.loc[sizes, folds])
+
+
+def _resampled(logs: Float[np.ndarray, "sizes folds"], seed: int) -> Float[np.ndarray, "draws sizes"]:
+    rng = np.random.default_rng(seed)
+    n_folds = logs.shape[1]
+    draws = rng.integers(n_folds, size=(RESAMPLES, n_folds))
+    return logs[:, draws].mean(axis=2).T
+
+
+def compare(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> pd.DataFrame:
+    """The ratio of two models' errors at every size that both have.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``n_train``; ``ratio``, the geometric mean over the folds of the first model's error over the second's in the
+        same fold; ``low`` and ``high``, the 5th and 95th percentile when folds are drawn with replacement (they share
+        training data, so that this is a lower bound of the uncertainty); ``folds`` and ``ahead``, in how many of them
+        the first model errs less.
+    """
+    logs = _log_ratios(records, first, second)
+    if logs.empty:
+        return pd.DataFrame(columns=["n_train", "ratio", "low", "high", "folds", "ahead"])
+    draws = np.exp(_resampled(logs.to_numpy(), seed))
+    low, high = np.percentile(draws, [5, 95], axis=0)
+    return pd.DataFrame(
+        {
+            "n_train": logs.index.to_numpy(),
+            "ratio": np.exp(logs.mean(axis=1)).to_numpy(),
+            "low": low,
+            "high": high,
+            "folds": logs.shape[1],
+            "ahead": (logs < 0).sum(axis=1).to_numpy(),
+        }
+    )
+
+
+def crossover(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> Estimate:
+    """The training-set size from which on the first model errs less than the second, by interpolation in log N.
+
+    NaN where the curves do not cross; percentiles are over the bootstrap samples in which they do.
+    """
+    logs = _log_ratios(records, first, second)
+    if len(logs) < 2:
+        return Estimate(*[float("nan")] * 3)
+    x = np.log(logs.index.to_numpy(dtype=float))
+
+    def at(curve: Float[np.ndarray, " sizes"]) -> float:
+        above = np.flatnonzero(curve > 0)
+        if not len(above) or above[-1] == len(curve) - 1:
+            return float("nan")
+        i = above[-1]
+        return float(np.exp(x[i] + (x[i + 1] - x[i]) * curve[i] / (curve[i] - curve[i + 1])))
+
+    found = np.array([at(curve) for curve in _resampled(logs.to_numpy(), seed)])
+    finite = found[np.isfinite(found)]
+    low, high = np.percentile(finite, [5, 95]) if len(finite) else (np.nan, np.nan)
+    return Estimate(at(logs.mean(axis=1).to_numpy()), float(low), float(high))
+
+
+def published_crossover(table: pd.DataFrame, first: str, second: str) -> float:
+    """The same of two published curves; NaN where they do not cross."""
+    wide = table.pivot(index="n_train", columns="model", values="mae_test_meV")[[first, second]].dropna()
+    logs = np.log(wide[first] / wide[second]).to_numpy()
+    above = np.flatnonzero(logs > 0)
+    if not len(above) or above[-1] == len(logs) - 1:
+        return float("nan")
+    i, x = above[-1], np.log(wide.index.to_numpy(dtype=float))
+    return float(np.exp(x[i] + (x[i + 1] - x[i]) * logs[i] / (logs[i] - logs[i + 1])))
