@@ -9,6 +9,7 @@ from synthetic_atoms.book.chapters.gpr_insights import GprInsights
 from synthetic_atoms.book.chapters.learning_curves import LearningCurves
 from synthetic_atoms.book.chapters.pretraining import Pretraining
 from synthetic_atoms.book.chapters.structure_maps import StructureMaps
+from synthetic_atoms.book.chapters.technical_details import TechnicalDetails
 
 CHAPTERS: dict[str, type[Common]] = {
     "01_dataset": Dataset,
@@ -17,5 +18,6 @@ CHAPTERS: dict[str, type[Common]] = {
     "04_gpr_insights": GprInsights,
     "05_pretraining": Pretraining,
     "06_structure_maps": StructureMaps,
+    "07_technical_details": TechnicalDetails,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""
