@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, LocalCluster, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 from distributed.utils import silence_logging_cmgr
 from tqdm.auto import tqdm
@@ -25,6 +25,19 @@ Result = TypeVar("Result")
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that set how many threads numerical libraries use."""
+
+
+SCHEDULER_VARIABLE = "SYNTHETIC_ATOMS_SCHEDULER"
+"""Environment variable with the address of the Dask scheduler that runs what is not told otherwise."""
+
+
+def default_scheduler() -> str | None:
+    """The scheduler named in the environment; None on a worker, which computes by itself."""
+    try:
+        get_worker()
+    except ValueError:
+        return os.environ.get(SCHEDULER_VARIABLE) or None
+    return None
 
 
 def available_cores() -> int:
@@ -219,7 +232,14 @@ def run_units(
     scheduler: str | None = None,
     description: str = "",
     on_result: Callable[[Result], None] = lambda result: None,
+    shared: Path | None = None,
 ) -> tuple[list[Result], list[SyntheticAtomsError]]:
-    """:meth:`Pool.run` with workers of its own. ``workers=0`` runs everything in this process."""
-    with Pool(workers, scheduler) as pool:
+    """:meth:`Pool.run` with workers of its own. ``workers=0`` runs everything in this process.
+
+    A scheduler named in the environment (:data:`SCHEDULER_VARIABLE`) goes before local workers and this process.
+    ``shared`` is a folder that its workers must share, see :meth:`Pool.check_shared`.
+    """
+    with Pool(workers, scheduler or default_scheduler()) as pool:
+        if shared is not None:
+            pool.check_shared(shared)
         return pool.run(function, units, description, on_result=on_result)

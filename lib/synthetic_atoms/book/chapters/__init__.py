@@ -19,3 +19,6 @@ CHAPTERS: dict[str, type[Common]] = {
     "06_structure_maps": StructureMaps,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""
+
+LAST = ("08_claims",)
+"""Chapters that read what the others found, and run after them."""
