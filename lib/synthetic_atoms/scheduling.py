@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import dask
+import psutil
 from distributed import Client, LocalCluster, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 from distributed.utils import silence_logging_cmgr
@@ -43,6 +44,21 @@ def default_scheduler() -> str | None:
 def available_cores() -> int:
     """Number of cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_limit_bytes() -> float:
+    """Memory that a unit may take: a worker's limit shared among its threads, or what is free on this machine."""
+    try:
+        worker = get_worker()
+    except ValueError:
+        return float(psutil.virtual_memory().available)
+    limit = worker.memory_manager.memory_limit
+    return limit / worker.state.nthreads if limit else float(psutil.virtual_memory().available)
+
+
+def rows_within_memory(bytes_per_row: float, most: int, share: float = 0.25) -> int:
+    """Rows to handle at a time so that they take at most a share of the memory that is there; ``most`` if all fit."""
+    return max(1, min(most, int(share * memory_limit_bytes() / bytes_per_row)))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.paths import records_directory
-from synthetic_atoms.scheduling import run_units
+from synthetic_atoms.scheduling import rows_within_memory, run_units
 
 FOUND = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV",
@@ -32,6 +32,10 @@ FOUND = (
 """Seconds, all of wall-clock time: ``pass_s`` for the whole pass without descriptors and predictions; ``fit_s`` from
 its start until this model was there; ``share_s`` this model's part of ``pass_s``, see :func:`shares`; ``predict_s`` to
 predict the test set with all ``pass_models`` of the pass at once."""
+
+
+CHUNK_ROWS = 2048
+"""Rows of a pass that are in memory at a time, where it allows as many."""
 
 
 def store(dataset: str = "embedded") -> RecordStore:
@@ -127,7 +131,8 @@ def run_pass(one: Pass) -> list[dict[str, object]]:
     with RowFile(len(rows), soap_settings(study.soap).n_features) as x:
         features(data, study.soap, rows=rows, out=x)
         _forget_peak_memory()
-        path = SparseGPRPath.of(one.models, **study.parameters())
+        chunk = rows_within_memory(3 * 8 * one.m_sparse, CHUNK_ROWS)  # kernel values, their projections, a copy
+        path = SparseGPRPath.of(one.models, chunk_size=chunk, **study.parameters())
         title = f"{one.estimator.upper()} fold {one.fold}, M = {one.m_sparse}"
         with tqdm(total=one.n_train, desc=title, unit="row", delay=5.0, leave=False, dynamic_ncols=True) as bar:
             start = time.perf_counter()
