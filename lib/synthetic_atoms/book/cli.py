@@ -221,6 +221,51 @@ def audit(
         )
 
 
+@app.command(name="fine-tune")
+def fine_tune(
+    structures: Annotated[Path, typer.Argument(help="Structures with total energies, in a file that ASE reads.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the network goes (.safetensors).")],
+    start: Annotated[Path | None, typer.Option(help="The network to start from; by default the shipped one.")] = None,
+    soap: Annotated[str, typer.Option(help="Descriptor setting that it was trained with.")] = "tuned",
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seeds folds and training.")] = 0,
+) -> None:
+    """Fine-tune a pre-trained network on your own few total energies; prints its error and saves it."""
+    from synthetic_atoms.experiments import own_cells
+    from synthetic_atoms.models.neural_network import NeuralNetwork
+
+    if output.exists():
+        raise SyntheticAtomsError(f"Expected a new file as output, found that {output} exists already.")
+    cells = own_cells.read_cells(structures)
+    network = NeuralNetwork.load(start or own_cells.shipped_network())
+    model, report = own_cells.fine_tune(cells, network, soap=soap, n_folds=folds, seed=seed)
+    model.save(output)
+    typer.echo(str(report))
+    typer.echo(f"Saved in {output}; NetworkCalculator('{output}') is an ASE calculator.")
+
+
+@app.command()
+def verdicts(
+    write: Annotated[bool, typer.Option("--write", help="Acknowledge the verdicts as they are now.")] = False,
+) -> None:
+    """Judge every claim of the paper by the stored records; fails if a verdict has changed and is not acknowledged."""
+    from synthetic_atoms import claims
+
+    table = claims.ledger()
+    for row in table.itertuples():
+        typer.echo(f"{row.verdict:15} {row.id:22} {row.ours}")
+    if write:
+        claims.write_verdicts(table)
+    found, known = dict(zip(table["id"], table["verdict"], strict=True)), claims.recorded_verdicts()
+    changed = sorted(name for name in found.keys() | known.keys() if found.get(name) != known.get(name))
+    if changed:
+        raise SyntheticAtomsError(
+            f"Expected the acknowledged verdict of '{changed[0]}', '{known.get(changed[0], 'none')}', found "
+            f"'{found.get(changed[0], 'none')}': run it with --write and name the change in CHANGELOG.md."
+        )
+    typer.echo(f"Acknowledged. CHANGELOG.md must name {claims.verdict_digest(known)}.")
+
+
 @app.command()
 def doctor() -> None:
     """Say what this machine has and lacks; fails if the book cannot be built here."""

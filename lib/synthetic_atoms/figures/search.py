@@ -1,0 +1,87 @@
+"""Figures of the search for hyperparameters and of the generalisation gap (the paper's appendix)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from synthetic_atoms.figures.style import MODEL_COLOURS, MODEL_MARKERS, new_figure, style
+
+
+def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str, ...] = ("dropout", "depth")) -> Figure:
+    """Validation error of each trial against each hyperparameter; the best of each model is ringed.
+
+    Parameters
+    ----------
+    records
+        Finished trials at one training-set size: ``model``, ``mae_validation_meV`` and the hyperparameters.
+    columns
+        Hyperparameters and their axis labels.
+    linear
+        Those whose axis is not logarithmic.
+    """
+    finite = records[np.isfinite(records["mae_validation_meV"].astype(float))]
+    with style():
+        rows = -(-len(columns) // 3)
+        figure = new_figure(1.9 * rows + 0.5)
+        panels = figure.subplots(rows, 3, sharey=True, squeeze=False).ravel()
+        for axes, (column, label) in zip(panels, columns.items(), strict=False):
+            for name, part in finite.groupby("model", sort=False):
+                part = part[part[column] > 0] if column not in linear else part
+                if part.empty:
+                    continue
+                look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], "ls": ""}
+                axes.plot(part[column], part["mae_validation_meV"], markerfacecolor="none", label=name, **look)
+                best = part.loc[part["mae_validation_meV"].astype(float).idxmin()]
+                axes.plot(best[column], best["mae_validation_meV"], **look)
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
+            if column not in linear:
+                axes.set_xscale("log")
+            axes.set_xlabel(label, fontsize=9)
+            axes.tick_params(labelsize=8.5)
+            axes.grid(color="0.92", lw=0.8)
+        for axes in panels[len(columns) :]:
+            axes.axis("off")
+        figure.supylabel("Validation MAE (meV)", fontsize=10)
+        handles = [
+            panels[0].plot([], [], color=MODEL_COLOURS[name], marker=MODEL_MARKERS[name], ls="", label=name)[0]
+            for name in finite["model"].unique()
+        ]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        return figure
+
+
+def gaps(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Test error over training error against training-set size: 1 where nothing is lost on new data.
+
+    Parameters
+    ----------
+    summary, published
+        ``model``, ``n_train``, ``mae_test_meV``, ``mae_train_meV``.
+    """
+    with style():
+        figure = new_figure(3.8)
+        axes = figure.subplots()
+        for name, part in summary.groupby("model", sort=False):
+            look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name]}
+            axes.plot(part["n_train"], part["mae_test_meV"] / part["mae_train_meV"], label=f"{name}, this book", **look)
+            theirs = published[published["model"] == name]
+            axes.plot(
+                theirs["n_train"], theirs["mae_test_meV"] / theirs["mae_train_meV"], markerfacecolor="white",
+                ls=(0, (4, 2)), lw=1.2, alpha=0.75, label=f"{name}, published", **look,
+            )  # fmt: skip
+        axes.axhline(1, color="0.6", lw=1)
+        axes.set(
+            xscale="log", yscale="log", xlabel="Number of training environments, N", ylabel="Test MAE / training MAE"
+        )
+        axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.grid(color="0.92", lw=0.8)
+        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0)
+        return figure
