@@ -1,5 +1,10 @@
 """Errors that end a run in one sentence."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
 
 class SyntheticAtomsError(Exception):
     """An expected failure: bad input, a missing or damaged file, a wrong parameter.
@@ -23,3 +28,9 @@ class ParameterError(SyntheticAtomsError):
 
 class MissingDependencyError(SyntheticAtomsError):
     """An optional package (or a program that it brings) is needed and not installed."""
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """End of a sentence about an unknown name: the known one that is like it, or else all of them."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known)}."

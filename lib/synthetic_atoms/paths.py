@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import platformdirs
+
 from synthetic_atoms.errors import DataError
 
 
@@ -24,3 +26,17 @@ def data_directory() -> Path:
             "set SYNTHETIC_ATOMS_DATA to its data folder."
         )
     return folder
+
+
+def user_data_directory() -> Path:
+    """Folder for what a user wants to keep: results on data of their own, and the authors' data once fetched.
+
+    ``$SYNTHETIC_ATOMS_USER_DATA``, or the system's place for a user's data; no cache, so that no cleaning touches it.
+    """
+    named = os.environ.get("SYNTHETIC_ATOMS_USER_DATA")
+    return Path(named) if named else Path(platformdirs.user_data_dir("synthetic-atoms"))
+
+
+def records_directory(dataset: str = "embedded") -> Path:
+    """Where the results of fits are kept: with the project for its own data, else in :func:`user_data_directory`."""
+    return (data_directory() if dataset == "embedded" else user_data_directory()) / "records"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+import psutil
+from distributed import Client, LocalCluster, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 from distributed.utils import silence_logging_cmgr
 from tqdm.auto import tqdm
@@ -27,9 +28,37 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 """Environment variables that set how many threads numerical libraries use."""
 
 
+SCHEDULER_VARIABLE = "SYNTHETIC_ATOMS_SCHEDULER"
+"""Environment variable with the address of the Dask scheduler that runs what is not told otherwise."""
+
+
+def default_scheduler() -> str | None:
+    """The scheduler named in the environment; None on a worker, which computes by itself."""
+    try:
+        get_worker()
+    except ValueError:
+        return os.environ.get(SCHEDULER_VARIABLE) or None
+    return None
+
+
 def available_cores() -> int:
     """Number of cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_limit_bytes() -> float:
+    """Memory that a unit may take: a worker's limit shared among its threads, or what is free on this machine."""
+    try:
+        worker = get_worker()
+    except ValueError:
+        return float(psutil.virtual_memory().available)
+    limit = worker.memory_manager.memory_limit
+    return limit / worker.state.nthreads if limit else float(psutil.virtual_memory().available)
+
+
+def rows_within_memory(bytes_per_row: float, most: int, share: float = 0.25) -> int:
+    """Rows to handle at a time so that they take at most a share of the memory that is there; ``most`` if all fit."""
+    return max(1, min(most, int(share * memory_limit_bytes() / bytes_per_row)))
 
 
 @contextmanager
@@ -219,7 +248,14 @@ def run_units(
     scheduler: str | None = None,
     description: str = "",
     on_result: Callable[[Result], None] = lambda result: None,
+    shared: Path | None = None,
 ) -> tuple[list[Result], list[SyntheticAtomsError]]:
-    """:meth:`Pool.run` with workers of its own. ``workers=0`` runs everything in this process."""
-    with Pool(workers, scheduler) as pool:
+    """:meth:`Pool.run` with workers of its own. ``workers=0`` runs everything in this process.
+
+    A scheduler named in the environment (:data:`SCHEDULER_VARIABLE`) goes before local workers and this process.
+    ``shared`` is a folder that its workers must share, see :meth:`Pool.check_shared`.
+    """
+    with Pool(workers, scheduler or default_scheduler()) as pool:
+        if shared is not None:
+            pool.check_shared(shared)
         return pool.run(function, units, description, on_result=on_result)

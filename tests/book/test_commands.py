@@ -10,11 +10,13 @@ import sys
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from synthetic_atoms.book import cli, doctor, pairing, parameters
 from synthetic_atoms.book.project import BookError
+from synthetic_atoms.datasets import load_local_energies
 
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -57,6 +59,8 @@ def test_run_leaves_a_folder_that_tells_what_was_run(command, small_project):
     assert provenance["parameters"] == parameters.validate("01_dataset", {"seed": 7, "n_trajectories": 2}).model_dump()
     assert provenance["values"] == {"answer": "92.5", "kind": "'sparse GPR'"}
     assert provenance["versions"]["numpy"]
+    assert provenance["threads"] >= 1
+    assert provenance["data"] == []  # this small chapter loads none
     assert provenance["seconds"] > 0
     assert provenance["peak_memory_MB"] > 10
     assert {path.name for path in (folder / "figures").iterdir()} == {"small.png", "small.svg", "small.csv"}
@@ -108,6 +112,92 @@ def test_our_error_in_a_notebook_is_its_sentence(command, replace_last_cell, sma
     done = command("run", "03_learning_curves", "-o", "here")
     assert refused(done) == "Expected a file at x, found none."
     assert sorted(path.name for path in small_project.iterdir() if "here" in path.name) == []
+
+
+def test_our_rarer_errors_are_sentences_too(command, replace_last_cell):
+    """Their classes are unknown to the command, which has not imported their modules."""
+    code = "from synthetic_atoms.models.training import DivergedError\nraise DivergedError('Expected a, found b.')"
+    replace_last_cell("03_learning_curves", code)
+    assert refused(command("run", "03_learning_curves", "-o", "here")) == "Expected a, found b."
+
+
+def test_two_runs_into_one_folder_do_not_meet(command, small_project):
+    (small_project / f".here.running-{os.getpid()}").mkdir()  # a run by a living process
+    refused(command("run", "03_learning_curves", "-o", "here"), "Expected no other run", str(os.getpid()))
+    (small_project / f".here.running-{os.getpid()}").rename(small_project / ".here.running-999999999")
+    done = command("run", "03_learning_curves", "-o", "here")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in small_project.glob(".here*")] == []
+
+
+def test_provenance_names_the_data_by_their_fingerprint(command, replace_last_cell, small_project):
+    data = small_project / "cells.extxyz"
+    line = "C 0.0 0.0 0.0 -57.0\n"
+    properties = "Properties=species:S:1:pos:R:3:local_energy:R:1"
+    data.write_text(f'1\nLattice="3 0 0 0 3 0 0 0 3" {properties} pbc="T T T"\n{line}')
+    code = "from synthetic_atoms.datasets import load_local_energies\nfor _ in range(2): load_local_energies(p.dataset)"
+    replace_last_cell("03_learning_curves", code)
+    done = command("run", "03_learning_curves", "-o", "here", "-p", "dataset=cells.extxyz")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((small_project / "here" / "provenance.json").read_text())["data"]
+    own = load_local_energies(str(data))
+    assert found == [{"dataset": str(data), "kind": "LocalEnergies", "fingerprint": own.fingerprint, "environments": 1}]
+    assert not (small_project / "here" / ".data").exists()
+
+
+def test_records_are_listed_filtered_and_exported(command, small_project):
+    listed = command("records", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert "sparse_gpr" in listed.stdout
+    shown = command("records", "filter", "sparse_gpr", "n_train=100", "fold>=1", "--columns", "n_train,fold")
+    assert shown.returncode == 0, shown.stderr
+    assert {line.split()[0] for line in shown.stdout.splitlines()[1:] if line} == {"100"}
+    for name in ("out.csv", "out.json"):
+        assert command("records", "export", "sparse_gpr", "n_train<=310", "-o", name).returncode == 0
+    table = pd.read_csv(small_project / "out.csv")
+    assert set(table["n_train"]) == {100, 310}
+    assert len(pd.read_json(small_project / "out.json")) == len(table)
+    refused(command("records", "export", "sparse_gpr", "-o", "out.csv"), "--overwrite")
+    for arguments, words in [
+        (("sparse_gp",), "did you mean 'sparse_gpr'"),
+        (("sparse_gpr", "n_trai=3"), "did you mean 'n_train'"),
+        (("sparse_gpr", "n_train=many"), "a number to compare"),
+        (("sparse_gpr", "estimator>a"), "which holds text"),
+        (("sparse_gpr", "n_train"), "Expected a condition"),
+    ]:
+        refused(command("records", "export", *arguments), words)
+
+
+def test_clean_removes_what_killed_runs_left_and_nothing_else(command, small_project, tmp_path):
+    cache, user = tmp_path / "cache", tmp_path / "user"
+    left = [cache / "checkpoints" / ".a.safetensors.x1.part", user / "records" / ".r.csv.x2.part"]
+    kept = [cache / "checkpoints" / "a.safetensors", user / "records" / "r.csv", cache / "soap" / ".b.npy.x3.part"]
+    for path in left + kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    for path in left:
+        os.utime(path, (0, 0))  # the last of those kept is still being written
+    for number, name in ((999999999, "dead"), (os.getpid(), "alive")):
+        (small_project / f".{name}.running-{number}").mkdir()
+    variables = {"SYNTHETIC_ATOMS_CACHE": str(cache), "SYNTHETIC_ATOMS_USER_DATA": str(user)}
+    assert "would remove" in command("clean", "--dry-run", **variables).stdout
+    assert all(path.exists() for path in left)
+    done = command("clean", **variables)
+    assert done.returncode == 0, done.stderr
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
+    assert [path.name for path in small_project.glob(".*.running-*")] == [f".alive.running-{os.getpid()}"]
+    command("clean", "--cache", **variables)
+    assert list(cache.iterdir()) == []
+    assert kept[1].exists()
+
+
+def test_fetch_without_network_is_one_sentence(command, tmp_path):
+    nowhere = {name: "http://127.0.0.1:9" for name in ("https_proxy", "HTTPS_PROXY")} | {"no_proxy": "", "NO_PROXY": ""}
+    done = command("fetch", "C-GAP-17", SYNTHETIC_ATOMS_USER_DATA=str(tmp_path), **nowhere)
+    refused(done, "Expected to download C-GAP-17.extxyz", "--file")
+    refused(command("fetch", "C-GAP-71"), "did you mean 'C-GAP-17'")
+    refused(command("fetch", "--file", "x"), "Expected the dataset's name")
 
 
 def test_defect_in_a_notebook_shows_its_traceback(command, replace_last_cell, small_project):
@@ -171,7 +261,8 @@ def test_parameters_are_listed(command):
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.returncode == 0
-    for name in ("book", "run", "parameters", "pair", "generate", "doctor"):
+    assert "Exit status: 0 success; 1 a defect" in done.stdout
+    for name in ("book", "run", "parameters", "pair", "generate", "fetch", "records", "audit", "clean", "doctor"):
         assert f" {name} " in done.stdout
         assert CliRunner().invoke(cli.app, [name, "--help"]).exit_code == 0
     unknown = command("nonsense")

@@ -50,10 +50,10 @@ def own_store_and_cache(tmp_path, monkeypatch):
     """Each test has a store and a cache of its own."""
     monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        experiment, "store", lambda: experiment.RecordStore(tmp_path / "r.csv", experiment.ASKED, experiment.FOUND)
+        experiment, "store", lambda *_: experiment.RecordStore(tmp_path / "r.csv", experiment.ASKED, experiment.FOUND)
     )
     monkeypatch.setattr(
-        gpr_path, "store", lambda: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
+        gpr_path, "store", lambda *_: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
     )
     for number, module in enumerate((fine_tuning, hyperparameters, map_measures)):
         monkeypatch.setattr(

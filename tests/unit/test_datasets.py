@@ -14,9 +14,6 @@ import pytest
 from ase.geometry import get_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from load_atoms.atoms_dataset import InMemoryAtomsDataset, LmdbAtomsDataset
-from load_atoms.database import DatabaseEntry
-from load_atoms.database.importers.c_synth_23m import process_structure
 
 from synthetic_atoms.datasets import (
     LocalEnergies,
@@ -875,32 +872,20 @@ def test_a_trajectory_under_two_names(archive):
 
 
 @pytest.fixture
-def no_network(monkeypatch, tmp_path) -> Path:
-    """A home folder without downloads, and a proxy at which nobody answers."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("NO_PROXY", "no_proxy", "SYNTHETIC_ATOMS_PAPER_DATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / ".load-atoms"
+def nothing_fetched(monkeypatch, tmp_path) -> Path:
+    """A user without downloads."""
+    monkeypatch.delenv("SYNTHETIC_ATOMS_PAPER_DATA", raising=False)
+    monkeypatch.setenv("SYNTHETIC_ATOMS_USER_DATA", str(tmp_path / "user"))
+    return tmp_path / "user"
 
 
-def test_papers_data_without_network(no_network):
+def test_papers_data_that_were_not_fetched(nothing_fetched):
     with pytest.raises(DataError, match=r"download and unpack carbon-data-v1\.0\.zip from .*zenodo\.7704087") as error:
         load_local_energies("paper")
     assert "dataset=paper:/path/to/folder" in sentence(error)
     with pytest.raises(DataError, match=r"download C-GAP-17\.extxyz") as error:
         load_total_energies("paper")
     sentence(error)
-
-
-def test_a_refused_download_is_not_kept(no_network):
-    entry = no_network / "database-entries" / "C-SYNTH-23M.yaml"
-    entry.parent.mkdir(parents=True)
-    entry.touch()
-    with pytest.raises(DataError, match="zenodo"):
-        load_local_energies("paper")
-    assert not entry.exists()
 
 
 def test_papers_data_are_elsewhere(tmp_path, monkeypatch):
@@ -916,30 +901,6 @@ def test_papers_data_are_elsewhere(tmp_path, monkeypatch):
         load_local_energies("paper")
 
 
-def keep_for_load_atoms(root: Path, name: str, structures: list, form: str) -> None:
-    """Put a dataset where load-atoms keeps what it has downloaded."""
-    entry = DatabaseEntry(name=name, year=2022, description="", category="Synthetic Data", format=form)
-    (root / "database-entries").mkdir(parents=True)
-    (root / "database-entries" / f"{name}.yaml").write_text(
-        f"name: {name}\nyear: 2022\ndescription: a copy\ncategory: Synthetic Data\nformat: {form}\n"
-    )
-    kind, suffix = (LmdbAtomsDataset, "lmdb") if form == "lmdb" else (InMemoryAtomsDataset, "pkl")
-    kind.save(root / f"{name}.{suffix}", structures, entry)
-
-
-@pytest.mark.parametrize("form", ["memory", "lmdb"])
-def test_papers_data_through_load_atoms(archive, no_network, form):
-    paths = sorted((archive / "results").iterdir())
-    structures = [process_structure(atoms) for path in paths for atoms in ase.io.iread(path, index=":")]
-    keep_for_load_atoms(no_network, "C-SYNTH-23M", structures, form)
-    for options in ({}, {"n_trajectories": 3, "frames_per_trajectory": 2, "every": 2, "seed": 1}):
-        expected = load_local_energies(f"paper:{archive}", **options)
-        found = load_local_energies("paper", **options)
-        assert found.name == expected.name
-        assert_same(found, expected)
-        assert_same(concatenate(list(iter_local_energies("paper", **options))), expected)
-
-
 def quantum_cells() -> str:
     """C-GAP-17 in its own format: a dimer, amorphous cells of 64 and 216 atoms, a crystal and a surface."""
     rng, text = np.random.default_rng(0), ""
@@ -952,19 +913,11 @@ def quantum_cells() -> str:
     return text
 
 
-@pytest.mark.parametrize("form", ["folder", "memory"])
 @pytest.mark.parametrize("column", ["forces", "force"])
-def test_papers_quantum_cells(tmp_path, no_network, form, column):
+def test_papers_quantum_cells(tmp_path, column):
     path = tmp_path / "C-GAP-17.extxyz"
     path.write_text(quantum_cells().replace(":forces:", f":{column}:"))
-    if form == "memory":
-        structures = ase.io.read(path, index=":")
-        for atoms in structures:  # as load-atoms does
-            atoms.info |= {"energy": atoms.calc.results["energy"]}
-            atoms.arrays |= {k: v for k, v in atoms.calc.results.items() if k == "forces"}
-            atoms.calc = None
-        keep_for_load_atoms(no_network, "C-GAP-17", structures, form)
-    data = load_total_energies("paper" if form == "memory" else f"paper:{tmp_path}")
+    data = load_total_energies(f"paper:{tmp_path}")
     assert data.name == "C-GAP-17, 64-atom bulk_amo"
     assert data.n_frames == 2
     assert len(np.unique(data.trajectory)) == 2

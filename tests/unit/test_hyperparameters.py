@@ -40,7 +40,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordStore:
     """A store and a cache of the test's own."""
     monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
     store = RecordStore(tmp_path / "hyperparameters.csv", ASKED, FOUND)
-    monkeypatch.setattr(experiment, "store", lambda: store)
+    monkeypatch.setattr(experiment, "store", lambda *_: store)
     return store
 
 

@@ -14,6 +14,7 @@ from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import SOAP_SETTINGS, coordination_numbers, features
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import learning_curves as experiment
+from synthetic_atoms.experiments import stores
 from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.experiments.learning_curves import (
     Curve,
@@ -23,6 +24,7 @@ from synthetic_atoms.experiments.learning_curves import (
     summary,
 )
 from synthetic_atoms.models.neural_network import NeuralNetwork
+from synthetic_atoms.paths import data_directory
 from synthetic_atoms.splits import splits_by_trajectory
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
@@ -175,3 +177,24 @@ def test_the_seed_draws_the_trajectories_and_changes_nothing_else(folder):
     Dataset(str(folder), seed=3).check_stored()  # the whole dataset, whatever the seed
     with pytest.raises(ParameterError, match="whole datasets"):
         Dataset(str(folder), n_trajectories=2, seed=3).check_stored()
+
+
+def test_results_on_other_data_are_kept_apart(folder, tmp_path, monkeypatch):
+    monkeypatch.undo()  # the real stores
+    monkeypatch.setenv("SYNTHETIC_ATOMS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SYNTHETIC_ATOMS_USER_DATA", str(tmp_path / "user"))
+    for name in stores.STORES:
+        assert stores.open_store(name).path == data_directory() / "records" / f"{name}.csv"
+        assert stores.open_store(name, own=True).path == tmp_path / "user" / "records" / f"{name}.csv"
+    before = experiment.store().read()
+    records = learning_curves(curve(folder, sizes=(20,)), compute=True, workers=0)
+    assert records["mae_test_meV"].notna().all()
+    pd.testing.assert_frame_equal(experiment.store().read(), before)
+    assert len(stores.open_store("learning_curves", own=True).read()) == 2
+    assert stores.present(own=True) == ["learning_curves"]
+    again = learning_curves(curve(folder, sizes=(20,)))
+    pd.testing.assert_series_equal(again["mae_test_meV"], records["mae_test_meV"])
+
+
+def test_every_file_of_records_has_a_store():
+    assert {path.stem for path in (data_directory() / "records").glob("*.csv")} <= set(stores.STORES)

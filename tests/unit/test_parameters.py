@@ -26,7 +26,7 @@ def test_defaults_are_allowed_and_filled_in():
     found = parameters.validate(CURVES, {"sizes": [10, 20], "sigma_meV": 5})
     assert found.sizes == [10, 20]
     assert found.sigma_meV == 5.0
-    assert (found.n_folds, found.models, found.max_test) == (5, ["GPR", "NN"], None)
+    assert (found.n_folds, found.models, found.max_test) == (5, ["GPR", "NN", "DKL"], None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synthetic_atoms.book import parameters, profiles, project, staging
-from synthetic_atoms.book.execute import execute_all
+from synthetic_atoms.book.parallel import execute_all
 
 
 def chapter_parameters(profile: str, *, compute: bool = False) -> list[tuple[str, parameters.Common]]:
@@ -62,7 +62,9 @@ def render(source: Path, html: Path) -> None:
     shutil.rmtree(working)
 
 
-def build(profile: str = profiles.PUBLISHED_PROFILE, *, compute: bool = False, fresh: bool = False) -> Path:
+def build(
+    profile: str = profiles.PUBLISHED_PROFILE, *, compute: bool = False, fresh: bool = False, jobs: int | None = None
+) -> Path:
     """Execute every chapter, stage the book's sources and render them.
 
     Parameters
@@ -73,6 +75,9 @@ def build(profile: str = profiles.PUBLISHED_PROFILE, *, compute: bool = False, f
         Compute results that the store lacks, however long that takes.
     fresh
         Execute chapters even if nothing they depend on has changed.
+
+    jobs
+        Chapters that run at a time; None for what the cores and the memory allow.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def build(profile: str = profiles.PUBLISHED_PROFILE, *, compute: bool = False, f
     """
     chapters = chapter_parameters(profile, compute=compute)
     folder = project.build_directory()
-    executions = execute_all(chapters, folder / "executed" / profile, fresh=fresh)
+    executions = execute_all(chapters, folder / "executed" / profile, fresh=fresh, jobs=jobs)
     source, html = folder / "book" / "source", folder / "book" / "html"
     clock = time.perf_counter()
     tqdm.write("book: rendering", file=sys.stderr)

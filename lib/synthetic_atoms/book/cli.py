@@ -6,24 +6,52 @@ import hashlib
 import json
 import secrets
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from synthetic_atoms.book import generation, parameters, profiles, project
-from synthetic_atoms.errors import ParameterError, SyntheticAtomsError
+from synthetic_atoms.book import cleaning, generation, parameters, profiles, project, record_commands
+from synthetic_atoms.errors import ParameterError, SyntheticAtomsError, suggest
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Synthetic Atoms: run the book's chapters again, with other parameters, and build the book.",
+    epilog="Exit status: 0 success; 1 a defect (its traceback is shown); 2 bad input, or something missing on this "
+    "machine, in one sentence; 130 interrupted. Shell completion: synthetic-atoms --install-completion.",
 )
+app.add_typer(record_commands.app, name="records")
+app.command()(cleaning.clean)
 
 ProfileOption = Annotated[
     str,
     typer.Option("--profile", envvar="PROFILE", help="Set of parameters: a file in notebooks/profiles, without .yaml."),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS|FILE.yaml",
+        help="Fit on the workers of this Dask scheduler (tcp://host:8786), or on jobs of a queue described in YAML.",
+    ),
+]
+
+
+def _known(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completion in the shell: the names that begin with what has been typed."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+ChapterArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Chapter: " + ", ".join(parameters.CHAPTERS),
+        autocompletion=_known(parameters.CHAPTERS),
+        show_default=False,
+    ),
 ]
 
 
@@ -34,11 +62,17 @@ def book(
         bool, typer.Option("--compute", help="Compute results that the store lacks; this can take hours.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Execute chapters even if nothing has changed.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Chapters at a time; default: as cores and memory allow.")
+    ] = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Execute every chapter and render the book into _build/book/html."""
     from synthetic_atoms.book.build import build
+    from synthetic_atoms.clusters import fits_on
 
-    typer.echo(build(profile, compute=compute, fresh=fresh))
+    with fits_on(scheduler):
+        typer.echo(build(profile, compute=compute, fresh=fresh, jobs=jobs))
 
 
 def _absolute_dataset(values: dict[str, Any]) -> dict[str, Any]:
@@ -61,33 +95,39 @@ def run_folder(chapter: str, values: parameters.Common) -> Path:
 
 @app.command()
 def run(
-    chapter: Annotated[str, typer.Argument(help="Chapter: " + ", ".join(parameters.CHAPTERS))],
+    chapter: ChapterArgument,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter, its value in YAML; repeatable."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--parameters-file", "-f", help="YAML file with parameters by name; -p goes first.")
+        Path | None,
+        typer.Option(
+            "--parameters", "--parameters-file", "-f", help="YAML file with parameters by name; -p goes first."
+        ),
     ] = None,
     profile: ProfileOption = profiles.PUBLISHED_PROFILE,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the results; default: runs/CHAPTER-PROFILE-HASH.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Execute one chapter into a folder: notebook, figures, tables, log and provenance.json."""
     from synthetic_atoms.book.execute import execute
+    from synthetic_atoms.clusters import fits_on
 
     values = profiles.parameters_file(file) if file is not None else {}
     values |= profiles.parse_assignments(assignments or [])
     chosen = profiles.resolve(chapter, profile, _absolute_dataset(values))
     folder = (output or run_folder(chapter, chosen)).resolve()
-    typer.echo(execute(chapter, chosen, folder, overwrite=overwrite).notebook)
+    with fits_on(scheduler):
+        typer.echo(execute(chapter, chosen, folder, overwrite=overwrite).notebook)
 
 
 @app.command("parameters")
 def show_parameters(
-    chapter: Annotated[str, typer.Argument(help="Chapter: " + ", ".join(parameters.CHAPTERS))],
+    chapter: ChapterArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List a chapter's parameters: name, type, default, allowed values, meaning."""
@@ -124,6 +164,37 @@ def pair(
 
 
 app.command(help=generation.HELP)(generation.generate)
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[
+        str | None, typer.Argument(help="C-SYNTH-23M or C-GAP-17; default: both, several GB.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder; default: where dataset=paper finds the data.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="The file itself, if it has been downloaded already.")] = None,
+) -> None:
+    """Download the authors' data, check them by hash and unpack them for dataset=paper."""
+    from synthetic_atoms.datasets import fetch as fetching
+
+    if dataset is not None and dataset not in fetching.FILES:
+        raise ParameterError(f"Unknown dataset {dataset!r}{suggest(dataset, list(fetching.FILES))}")
+    if file is not None and dataset is None:
+        raise ParameterError(f"Expected the dataset's name with --file, found none of {', '.join(fetching.FILES)}.")
+    for name in [dataset] if dataset else fetching.FILES:
+        typer.echo(f"{name} is in {fetching.fetch(name, output, file)}.")
+
+
+@app.command("job-script")
+def show_job_script(
+    file: Annotated[Path, typer.Argument(help="YAML file that describes a queue: see --scheduler.")],
+) -> None:
+    """Print the script of one job that --scheduler FILE.yaml would give to the queue."""
+    from synthetic_atoms.clusters import job_script
+
+    typer.echo(job_script(file))
 
 
 @app.command()
@@ -220,6 +291,9 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
         sys.exit(130)
+    except MemoryError:
+        typer.echo("Expected enough memory, found none left.", err=True)
+        sys.exit(2)
     except Exception as error:
         if type(error).__name__ != "NotebookDefect":  # by name: its module is slow to import
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from synthetic_atoms.book import project
 from synthetic_atoms.errors import SyntheticAtomsError
@@ -42,6 +44,22 @@ def _program(names: tuple[str, ...], purpose: str) -> Finding:
     return Finding(names[0], found is not None, False, f"{found or names[0] + ': not found'} ({purpose})")
 
 
+def _locked() -> Finding:
+    """Whether versions are those of requirements.lock, with which the stored results were made."""
+    try:
+        lines = (project.root() / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    except (OSError, SyntheticAtomsError):
+        return Finding("lock", False, False, "requirements.lock: not found")
+    pins = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    other = []
+    for name, pinned in pins.items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            if Version(metadata.version(name)).public != pinned:
+                other.append(f"{name} {metadata.version(name)} instead of {pinned}")
+    text = f"{len(pins) - len(other)} of {len(pins)} packages as in requirements.lock"
+    return Finding("lock", not other, False, text + (f"; others: {', '.join(other)}" if other else ""))
+
+
 def _memory_GB() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
@@ -66,9 +84,10 @@ def examine() -> list[Finding]:
     runtime = project.direct_dependencies()
     findings += [_package(requirement, needed=True) for requirement in runtime]
     names = {requirement.name for requirement in runtime}
-    for extra in ("synthesis", "test"):
+    for extra in ("cluster", "synthesis", "test"):
         optional = [r for r in project.direct_dependencies((extra,)) if r.name not in names]
         findings += [_package(requirement, needed=False) for requirement in optional]
+    findings.append(_locked())
     findings.append(_program(("gap_fit", str(Path(sys.executable).parent / "gap_fit")), "to fit the teacher"))
     findings.append(_program(("chromium", "chromium-browser", "google-chrome"), "for the browser tests"))
     if importlib.util.find_spec("torch"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import hashlib
 import json
 import logging
@@ -10,21 +10,24 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from tqdm import tqdm
 
 from synthetic_atoms.book import project
+from synthetic_atoms.book.kernel import environment, private_kernel
 from synthetic_atoms.book.monitoring import PeakMemory, Relay
 from synthetic_atoms.book.parameters import Common
+from synthetic_atoms.datasets import NOTES_VARIABLE
+from synthetic_atoms.errors import SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
+from synthetic_atoms.scheduling import available_cores
 
 PROVENANCE = "provenance.json"
 LOG = "log.txt"
@@ -74,35 +77,6 @@ def inputs_digest(chapter: str, parameters: Common) -> str | None:
     return digest.hexdigest()
 
 
-@contextlib.contextmanager
-def _private_kernel() -> Iterator[str]:
-    """Name of a kernel that is this very Python, whatever kernels the user has, with no IPython profile of theirs."""
-    with tempfile.TemporaryDirectory(prefix="synthetic-atoms-kernel-") as temporary:
-        folder = Path(temporary) / "kernels" / "python3"
-        folder.mkdir(parents=True)
-        specification = {
-            "argv": [
-                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
-                "--IPKernelApp.log_level=CRITICAL",  # its warnings are about its own connections
-                # Without its notebook flavour tqdm draws its bars as text, which can be relayed to the terminal.
-                "--IPKernelApp.exec_lines=import sys; sys.modules['tqdm.notebook'] = None",
-            ],
-            "display_name": "Python 3",
-            "language": "python",
-            "env": {"IPYTHONDIR": str(Path(temporary) / "ipython"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
-        }
-        (folder / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-        before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join([temporary, before] if before else [temporary])
-        try:
-            yield "python3"
-        finally:
-            if before is None:
-                del os.environ["JUPYTER_PATH"]
-            else:
-                os.environ["JUPYTER_PATH"] = before
-
-
 def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
     """Execute the notebook in ``folder``; raises what the notebook raised, if it is one of our errors."""
     import papermill
@@ -113,7 +87,7 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     interactive = sys.stderr.isatty()
     bar = {"desc": chapter, "unit": "cell", "leave": False, "dynamic_ncols": True} if interactive else False
-    with _private_kernel() as kernel:
+    with private_kernel() as kernel:
         try:
             papermill.execute_notebook(
                 source_notebook(chapter),
@@ -130,6 +104,8 @@ def _run_notebook(chapter: str, parameters: Common, folder: Path) -> None:
                 raise KeyboardInterrupt from None
             if error.ename in (known := project.known_errors()):
                 raise known[error.ename](error.evalue) from None
+            if [*error.traceback] == [f"{error.ename}: {error.evalue}"]:  # how all of ours show themselves in IPython
+                raise SyntheticAtomsError(error.evalue) from None
             raise NotebookDefect(f"Chapter {chapter} stopped with an unexpected error.{error}") from None
         except DeadKernelError:
             raise project.BookError(
@@ -165,6 +141,27 @@ def _clean(path: Path) -> tuple[str, dict[str, str]]:
     return "".join(messages), glued
 
 
+def _data_notes(path: Path) -> list[dict[str, Any]]:
+    """The datasets that a notebook and its workers loaded, each once; the file is removed."""
+    lines = sorted(set(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
+    path.unlink(missing_ok=True)
+    return [json.loads(line) for line in lines]
+
+
+def _claim(folder: Path) -> Path:
+    """The hidden folder to run in; refused while another process runs into the same one, what killed ones left goes."""
+    for other in folder.parent.glob(f".{glob.escape(folder.name)}.running-*"):
+        number = other.name.rpartition("-")[2]
+        if number.isdigit() and int(number) != os.getpid() and psutil.pid_exists(int(number)):
+            raise project.BookError(
+                f"Expected no other run into {folder}, found process {number} at it; choose another with --output."
+            )
+        shutil.rmtree(other, ignore_errors=True)
+    working = folder.with_name(f".{folder.name}.running-{os.getpid()}")
+    working.mkdir(parents=True)
+    return working
+
+
 def describe(chapter: str, parameters: Common, seconds: float, peak_bytes: int, started: datetime) -> dict[str, Any]:
     """What there is to know about a run: code, parameters, versions, machine and cost."""
     commit, dirty = project.git_state(project.root())
@@ -179,6 +176,7 @@ def describe(chapter: str, parameters: Common, seconds: float, peak_bytes: int, 
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or available_cores(),
         "versions": project.versions(),
     }
 
@@ -249,24 +247,25 @@ def execute(
         raise project.BookError(
             f"Expected no folder at {folder}, found one; choose another with --output or replace it with --overwrite."
         )
-    working = folder.with_name(f".{folder.name}.running-{os.getpid()}")
+    working: Path | None = None
     started, clock = datetime.now(UTC), time.perf_counter()
     cells = sum(cell.cell_type == "code" for cell in nbformat.read(source_notebook(chapter), as_version=4).cells)
     _say(f"{chapter}: executing {cells} cells (profile {parameters.profile})")
     try:
-        working.mkdir(parents=True)
-        with PeakMemory() as memory:
+        working = _claim(folder)
+        notes = working / ".data"
+        with environment(**{NOTES_VARIABLE: str(notes)}), PeakMemory() as memory:
             _run_notebook(chapter, parameters, working)
         seconds = time.perf_counter() - clock
         messages, glued = _clean(working / f"{chapter}.ipynb")
         provenance = describe(chapter, parameters, seconds, memory.peak, started)
-        provenance |= {"inputs_sha256": digest, "values": glued}
+        provenance |= {"data": _data_notes(notes), "inputs_sha256": digest, "values": glued}
         if messages:
             (working / LOG).write_text(messages, encoding="utf-8")
         (working / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
+        if overwrite and folder.exists():
             shutil.rmtree(folder)
-        working.rename(folder)
+        working.rename(folder)  # refused if another run has finished there in the meantime
     except NotebookDefect as error:
         failed = folder.with_name(f"{folder.name}.failed")
         shutil.rmtree(failed, ignore_errors=True)
@@ -277,14 +276,7 @@ def execute(
             f"Expected a writable folder for {folder}, found: {error.strerror or error}."
         ) from error
     finally:
-        shutil.rmtree(working, ignore_errors=True)
+        if working is not None:
+            shutil.rmtree(working, ignore_errors=True)
     _say(f"{chapter}: {seconds:.1f} s, peak memory {memory.peak / 1e6:.0f} MB")
     return Execution(chapter, folder, provenance)
-
-
-def execute_all(chapters: Sequence[tuple[str, Common]], folder: Path, *, fresh: bool = False) -> list[Execution]:
-    """Execute chapters for the book, one after the other, each into ``folder/CHAPTER``; unchanged ones are kept."""
-    return [
-        execute(chapter, parameters, folder / chapter, overwrite=True, reuse=not fresh)
-        for chapter, parameters in chapters
-    ]

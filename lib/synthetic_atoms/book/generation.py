@@ -138,12 +138,14 @@ def generate(
     scheduler: Annotated[
         str | None,
         typer.Option(
-            help="Address of a Dask scheduler, such as tcp://host:8786; its workers must share the --work folder.",
+            metavar="ADDRESS|FILE.yaml",
+            help="A Dask scheduler (tcp://host:8786), or a queue described in YAML; workers must share --work.",
             rich_help_panel=_WHERE,
         ),
     ] = None,
 ) -> None:
     """The command ``synthetic-atoms generate``: :data:`HELP` says what it does."""
+    from synthetic_atoms.clusters import scheduler_address
     from synthetic_atoms.synthesis import options
     from synthetic_atoms.synthesis.pipeline import generate as make
 
@@ -163,7 +165,8 @@ def generate(
     )  # fmt: skip
     chosen, settings = options.make_plan(asked, work)
     typer.echo(f"Unfinished work is kept in {chosen.folder}.")
-    failures = make(output, chosen, settings=settings, workers=workers, scheduler=scheduler)
+    with scheduler_address(scheduler) as address:
+        failures = make(output, chosen, settings=settings, workers=workers, scheduler=address)
     typer.echo(f"The dataset is in {output}.")
     if failures:
         raise SyntheticAtomsError(

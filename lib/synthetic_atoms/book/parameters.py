@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import ast
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from synthetic_atoms.book.chapters import CHAPTERS, Common
-from synthetic_atoms.errors import ParameterError
-
-
-def suggest(name: str, known: Sequence[str]) -> str:
-    """End of a sentence about an unknown name: the known one that is like it, or else all of them."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known)}."
+from synthetic_atoms.errors import ParameterError, suggest
 
 
 def chapter_model(chapter: str) -> type[Common]:

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from synthetic_atoms.book import project
-from synthetic_atoms.book.parameters import Common, chapter_model, suggest, validate
-from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.book.parameters import Common, chapter_model, validate
+from synthetic_atoms.errors import ParameterError, suggest
 
 PUBLISHED_PROFILE = "book"
 """Profile whose values the published book was run with."""

@@ -5,7 +5,7 @@
 ============================== ===================================================================================
 ``embedded``                   the repository's own data (:mod:`~synthetic_atoms.datasets.embedded`)
 ``paper``                      the authors' data: from the folder in ``$SYNTHETIC_ATOMS_PAPER_DATA`` if that is set,
-                               else through load-atoms (:mod:`~synthetic_atoms.datasets.paper`)
+                               else as fetched (:mod:`~synthetic_atoms.datasets.fetch`)
 ``paper:/path/to/folder``      the authors' data, from a folder already downloaded
 ``/path/to/folder``            data in the embedded format, if ``card.json`` is there; else extended XYZ files with a
                                per-atom energy column (:mod:`~synthetic_atoms.datasets.folder`)
@@ -15,8 +15,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from synthetic_atoms.datasets import embedded, folder, paper
 from synthetic_atoms.datasets.containers import Frames, LocalEnergies, TotalEnergies, concatenate
@@ -34,6 +38,11 @@ __all__ = [
     "load_local_energies",
     "load_total_energies",
 ]
+
+NOTES_VARIABLE = "SYNTHETIC_ATOMS_DATA_NOTES"
+"""Environment variable with a file to which each dataset that is loaded adds a line: its name and fingerprint."""
+
+Data = TypeVar("Data", LocalEnergies, TotalEnergies)
 
 
 def load_local_energies(
@@ -84,7 +93,7 @@ def load_local_energies(
         energy_column=energy_column,
         seed=seed,
     )
-    return concatenate(list(parts))
+    return _noted(dataset, concatenate(list(parts)))
 
 
 def iter_local_energies(
@@ -128,13 +137,22 @@ def load_total_energies(dataset: str = "embedded") -> TotalEnergies:
         If the data are missing or not what is expected: one sentence that names the file and the frame.
     """
     source, path = _resolve(dataset)
-    if source == "paper":
-        return paper.load_total(path)
-    if source == "embedded":
-        return embedded.load_total(path, name=path.name)
-    if not path.is_file():
+    if source == "folder" and not path.is_file():
         raise ParameterError(f"Expected a file with total energies, such as {path}/cells.extxyz, found a folder.")
-    return folder.load_total(path)
+    if source == "paper":
+        return _noted(dataset, paper.load_total(path))
+    if source == "embedded":
+        return _noted(dataset, embedded.load_total(path, name=path.name))
+    return _noted(dataset, folder.load_total(path))
+
+
+def _noted(dataset: str, data: Data) -> Data:
+    """Leave a note of what was loaded in the file named by :data:`NOTES_VARIABLE`, if it is."""
+    if notes := os.environ.get(NOTES_VARIABLE):
+        note = {"dataset": dataset, "kind": type(data).__name__, "fingerprint": data.fingerprint}
+        with contextlib.suppress(OSError), open(notes, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(note | {"environments": data.n_environments}) + "\n")
+    return data
 
 
 def data_card(dataset: str = "embedded") -> dict | None:

@@ -6,15 +6,13 @@ trajectory, each with 211 frames (0 to 210 ps) of 200 atoms, labelled by the C-G
 lie slightly outside the cell. C-GAP-17 (doi 10.1103/PhysRevB.95.094203) has DFT energies; the paper uses its 64-atom
 ``bulk_amo`` cells.
 
-Both are read from a folder that the reader has downloaded or, if none is named, through ``load-atoms``.
+Both are read from a folder: one that the reader names, or the one that ``synthetic-atoms fetch`` has filled.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 
 from ase import Atoms
@@ -22,6 +20,7 @@ from ase import Atoms
 from synthetic_atoms.datasets.collector import Collector
 from synthetic_atoms.datasets.containers import LocalEnergies, TotalEnergies
 from synthetic_atoms.datasets.extxyz import header, parse_frame, split_frames, trajectory_key
+from synthetic_atoms.datasets.fetch import fetched_folder
 from synthetic_atoms.datasets.sampling import Sampling
 from synthetic_atoms.errors import DataError
 
@@ -36,7 +35,7 @@ _QUANTUM_FILES = ("C-GAP-17.extxyz", "bulk_amo.extxyz")
 _QUANTUM_ATOMS = 64
 _WHAT_TO_DO = {
     _SYNTHETIC: "download and unpack carbon-data-v1.0.zip from https://doi.org/10.5281/zenodo.7704087",
-    _QUANTUM: f"download {_QUANTUM_FILES[0]} (load-atoms, database/C-GAP-17; from https://doi.org/10.17863/CAM.7453)",
+    _QUANTUM: f"download {_QUANTUM_FILES[0]} (for example from load-atoms, database/C-GAP-17; its origin is https://doi.org/10.17863/CAM.7453)",
 }
 
 
@@ -57,19 +56,28 @@ def named_folder(dataset: str) -> Path | None:
     return folder
 
 
+def _fetched(name: str) -> Path:
+    """The folder that ``synthetic-atoms fetch`` has filled."""
+    folder = fetched_folder()
+    if not folder.is_dir():
+        raise DataError(
+            f"Expected {name} in {folder}, found no such folder: run 'synthetic-atoms fetch', or {_WHAT_TO_DO[name]}, "
+            f"and name its folder as dataset=paper:/path/to/folder or in the environment variable {FOLDER_VARIABLE}."
+        )
+    return folder
+
+
 def iter_local(folder: Path | None, sampling: Sampling) -> Iterator[LocalEnergies]:
     """One :class:`LocalEnergies` for each trajectory of the sample, in the order of the file names.
 
-    Only one trajectory is in memory at a time, unless load-atoms itself holds its data there.
+    Only one trajectory is in memory at a time.
 
     Raises
     ------
     DataError
         If there are no such data, or a file is not what is expected: the message names file and frame.
     """
-    if folder is None:
-        yield from _iter_load_atoms(sampling)
-        return
+    folder = folder or _fetched(_SYNTHETIC)
     paths = sorted(folder.rglob("density-*-T-*.extxyz"))
     if not paths:
         raise DataError(
@@ -87,20 +95,6 @@ def iter_local(folder: Path | None, sampling: Sampling) -> Iterator[LocalEnergie
         for number in sampling.choose_frames(keys):
             collector.add_local(parse_frame(frames[number], places[number]), keys[number], places[number])
         yield collector.take_local()
-
-
-def _iter_load_atoms(sampling: Sampling) -> Iterator[LocalEnergies]:
-    with _load_atoms(_SYNTHETIC) as structures:
-        keys = [trajectory_key(structures[index].info, "unknown") for index in range(len(structures))]
-        groups = [(key, [index for index, _ in group]) for key, group in groupby(enumerate(keys), lambda item: item[1])]
-        collector = _collector(len(groups))
-        wanted = set(sampling.choose_trajectories(keys))
-        for key, indices in groups:
-            if key in wanted:
-                for number in sampling.choose_frames([key] * len(indices)):
-                    where = f"structure {indices[number]} of {_SYNTHETIC}"
-                    collector.add_local(structures[indices[number]], key, where)
-                yield collector.take_local()
 
 
 def _collector(n_trajectories: int) -> Collector:
@@ -130,11 +124,7 @@ def load_total(folder: Path | None) -> TotalEnergies:
 
 def _iter_cells(folder: Path | None) -> Iterator[tuple[Atoms, str]]:
     """All structures of C-GAP-17, and how to name each in a message."""
-    if folder is None:
-        with _load_atoms(_QUANTUM) as structures:
-            for index in range(len(structures)):
-                yield structures[index], f"structure {index} of {_QUANTUM}"
-        return
+    folder = folder or _fetched(_QUANTUM)
     paths = [path for name in _QUANTUM_FILES for path in sorted(folder.rglob(name))]
     if not paths:
         what = _WHAT_TO_DO[_QUANTUM]
@@ -142,26 +132,3 @@ def _iter_cells(folder: Path | None) -> Iterator[tuple[Atoms, str]]:
     for number, frame in enumerate(split_frames(paths[0])):
         where = f"frame {number + 1} of {paths[0]}"
         yield parse_frame(frame, where), where
-
-
-@contextmanager
-def _load_atoms(name: str) -> Iterator[Sequence[Atoms]]:
-    """A dataset through load-atoms: from its folder ``~/.load-atoms`` if it is there, else downloaded."""
-    import load_atoms
-
-    try:
-        structures = load_atoms.load_dataset(name)
-    except Exception as error:  # load-atoms reports a missing network as an unknown dataset
-        entry = Path.home() / ".load-atoms" / "database-entries" / f"{name}.yaml"
-        if entry.is_file() and entry.stat().st_size == 0:
-            entry.unlink()  # left by a refused download; every later try would fail on it
-        raise DataError(
-            f"Expected {name} through load-atoms, found neither a copy on disk that can be read nor a way to download "
-            f"it ({type(error.__cause__ or error).__name__}): {_WHAT_TO_DO[name]}, and name its folder as "
-            f"dataset=paper:/path/to/folder or in the environment variable {FOLDER_VARIABLE}."
-        ) from error
-    try:
-        yield structures
-    finally:
-        if hasattr(structures, "env"):  # a database, which a process can open only once; its own close() fails
-            structures.env.close()

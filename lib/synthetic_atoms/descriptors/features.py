@@ -137,7 +137,8 @@ def features(
 
     description = "SOAP power spectra"
     if workers != 0 and _worth_processes(units, soap):
-        computed, failures = run_units(_compute, units, workers=workers, description=description)
+        shared = folder if cache else None
+        computed, failures = run_units(_compute, units, workers=workers, description=description, shared=shared)
         if failures:
             raise failures[0]
     else:

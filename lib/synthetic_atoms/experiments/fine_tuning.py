@@ -34,13 +34,13 @@ from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import fit_total_energies, total_energies
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import data_directory, records_directory
 from synthetic_atoms.scheduling import run_units
 
 
-def store() -> RecordStore:
-    """The stored records."""
-    return RecordStore(data_directory() / "records" / "fine_tuning.csv", ASKED, FOUND)
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored records: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "fine_tuning.csv", ASKED, FOUND)
 
 
 def rmse(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]) -> float:
@@ -212,7 +212,7 @@ def fine_tuning(
     wanted = requests(study, fits)
     missing = wanted
     if use_store:
-        records = store().select(wanted)
+        records = store(study.dataset.name).select(wanted)
         missing = wanted[records["rmse_test_meV_per_atom"].isna().to_numpy()]
         if not compute or missing.empty:
             return records
@@ -223,7 +223,7 @@ def fine_tuning(
     features(study.qm(), study.soap, workers=workers)  # once and in parallel, for the cache
     if first or todo:
         features(study.dataset.load(), study.soap, rows=_rows(study, [*first, *todo]), workers=workers)
-    keep = (lambda row: store().add([row])) if use_store else lambda row: None
+    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
     done = []
     # Pre-training first: the others start from it. Direct training last, so that the longest wait for nothing.
     for part in (first, [f for f in todo if f.training == FINETUNED], [f for f in todo if f.training == DIRECT]):
@@ -239,7 +239,7 @@ def fine_tuning(
             raise failures[0]
         done += rows
     if use_store:
-        return store().select(wanted)
+        return store(study.dataset.name).select(wanted)
     found = pd.DataFrame(done).drop_duplicates(list(ASKED))
     return wanted.merge(found, on=list(ASKED), how="left", validate="one_to_one")
 

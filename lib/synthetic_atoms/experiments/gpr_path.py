@@ -21,8 +21,8 @@ from synthetic_atoms.experiments.gpr_grid import ASKED, Pass, Study, Sweep, plan
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest
-from synthetic_atoms.paths import data_directory
-from synthetic_atoms.scheduling import run_units
+from synthetic_atoms.paths import records_directory
+from synthetic_atoms.scheduling import rows_within_memory, run_units
 
 FOUND = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "rmse_train_meV", "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV",
@@ -34,9 +34,13 @@ its start until this model was there; ``share_s`` this model's part of ``pass_s`
 predict the test set with all ``pass_models`` of the pass at once."""
 
 
-def store() -> RecordStore:
-    """The stored records of sparse GPR."""
-    return RecordStore(data_directory() / "records" / "sparse_gpr.csv", ASKED, FOUND)
+CHUNK_ROWS = 2048
+"""Rows of a pass that are in memory at a time, where it allows as many."""
+
+
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored records of sparse GPR: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "sparse_gpr.csv", ASKED, FOUND)
 
 
 class ErrorSums:
@@ -127,7 +131,8 @@ def run_pass(one: Pass) -> list[dict[str, object]]:
     with RowFile(len(rows), soap_settings(study.soap).n_features) as x:
         features(data, study.soap, rows=rows, out=x)
         _forget_peak_memory()
-        path = SparseGPRPath.of(one.models, **study.parameters())
+        chunk = rows_within_memory(3 * 8 * one.m_sparse, CHUNK_ROWS)  # kernel values, their projections, a copy
+        path = SparseGPRPath.of(one.models, chunk_size=chunk, **study.parameters())
         title = f"{one.estimator.upper()} fold {one.fold}, M = {one.m_sparse}"
         with tqdm(total=one.n_train, desc=title, unit="row", delay=5.0, leave=False, dynamic_ncols=True) as bar:
             start = time.perf_counter()
@@ -226,18 +231,18 @@ def sparse_gpr(
     wanted = requests(study, sweeps)
     missing = wanted
     if use_store:
-        records = store().select(wanted)
+        records = store(study.dataset.name).select(wanted)
         missing = wanted[records["mae_test_meV"].isna().to_numpy()]
         if not compute or missing.empty:
             return records
-    keep = store().add if use_store else lambda rows: None
+    keep = store(study.dataset.name).add if use_store else lambda rows: None
     done, failures = run_units(
         run_pass, plan(study, missing), workers=workers, scheduler=scheduler, description="passes", on_result=keep
     )
     if failures:
         raise failures[0]
     if use_store:
-        return store().select(wanted)
+        return store(study.dataset.name).select(wanted)
     rows = pd.DataFrame([row for group in done for row in group])
     return wanted.merge(rows, on=list(ASKED), how="left", validate="one_to_one")
 

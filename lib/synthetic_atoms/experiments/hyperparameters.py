@@ -21,7 +21,7 @@ from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.training import DivergedError
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 
 FOUND = (
@@ -42,9 +42,9 @@ def _arrays(search: Search, n_train: int) -> tuple[np.ndarray, ...]:
     return tuple(found)
 
 
-def store() -> RecordStore:
-    """The stored trials."""
-    return RecordStore(data_directory() / "records" / "hyperparameters.csv", ASKED, FOUND)
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored trials: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "hyperparameters.csv", ASKED, FOUND)
 
 
 def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:
@@ -142,14 +142,14 @@ def run_search(
     wanted = search.requests()
     missing = wanted
     if use_store:
-        records = store().select(wanted)
+        records = store(search.dataset.name).select(wanted)
         missing = wanted[records["mae_validation_meV"].isna().to_numpy()]
         if not compute or missing.empty:
             return records
     data, split = search.dataset.load(), search.split()
     rows = np.concatenate([split.test, split.sample(max(search.sizes))])
     features(data, search.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    keep = (lambda row: store().add([row])) if use_store else lambda row: None
+    keep = (lambda row: store(search.dataset.name).add([row])) if use_store else lambda row: None
     units = [(search, row) for row in missing.to_dict("records")]
     done, failures = run_units(
         run_trial, units, workers=workers, scheduler=scheduler, description="trials", on_result=keep
@@ -157,7 +157,7 @@ def run_search(
     if failures:
         raise failures[0]
     if use_store:
-        return store().select(wanted)
+        return store(search.dataset.name).select(wanted)
     return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
 
 
@@ -204,7 +204,7 @@ def best(model: str, n_train: int, search: Search | None = None, *, by: str = "m
         finished = int(records.loc[records["model"] == model, by].notna().sum())
         raise DataError(
             f"Expected {search.n_trials} finished trials of {model} at one of the sizes {search.sizes} in "
-            f"{store().path}, found {finished} in all: run the search."
+            f"{store(search.dataset.name).path}, found {finished} in all: run the search."
         )
     at = {int(row["n_train"]): {name: row[name] for name in SEARCHED} for row in chosen.to_dict("records")}
     return arguments(interpolated(model, n_train, at))

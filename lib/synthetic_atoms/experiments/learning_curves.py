@@ -24,7 +24,7 @@ from synthetic_atoms.models.deep_kernel import default_hyperparameters as defaul
 from synthetic_atoms.models.network_regressor import NetworkRegressor
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
 
@@ -112,9 +112,9 @@ class Curve:
         return pd.DataFrame(rows, columns=list(ASKED))
 
 
-def store() -> RecordStore:
-    """The stored records of the networks' learning curves."""
-    return RecordStore(data_directory() / "records" / "learning_curves.csv", ASKED, FOUND)
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored records of the networks' learning curves: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "learning_curves.csv", ASKED, FOUND)
 
 
 def scores(
@@ -218,7 +218,7 @@ def learning_curves(
         curve.dataset.check_stored()
     requests = curve.requests()
     if use_store:
-        records = store().select(requests)
+        records = store(curve.dataset.name).select(requests)
         missing = records[records["mae_test_meV"].isna()]
         if not compute or missing.empty:
             return records
@@ -232,7 +232,8 @@ def learning_curves(
     for split in splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test):
         rows = np.concatenate([split.test, split.sample(max(curve.sizes))])
         features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    keep = store().add if use_store else lambda rows: None  # at once: an interrupted grid keeps its finished fits
+    # At once: an interrupted grid keeps its finished fits.
+    keep = store(curve.dataset.name).add if use_store else lambda rows: None
     done, failures = run_units(
         run_group, groups, workers=workers, scheduler=scheduler, description="fits", on_result=keep
     )
@@ -240,7 +241,7 @@ def learning_curves(
     if failures:
         raise failures[0]
     if use_store:
-        return store().select(requests)
+        return store(curve.dataset.name).select(requests)
     return requests.merge(pd.DataFrame(rows), on=list(ASKED), how="left", validate="one_to_one")
 
 

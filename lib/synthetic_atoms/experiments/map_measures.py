@@ -17,7 +17,7 @@ from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.experiments.fine_tuning import digest
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.experiments.structure_maps import BASELINES, LEARNED, MAPS, MapStudy, clusters
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 
 NEIGHBOURS = 20
@@ -36,9 +36,9 @@ FOUND = (
 )  # fmt: skip
 
 
-def store() -> RecordStore:
-    """The stored measures."""
-    return RecordStore(data_directory() / "records" / "structure_maps.csv", ASKED, FOUND)
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored measures: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "structure_maps.csv", ASKED, FOUND)
 
 
 def neighbours(coordinates: Float[np.ndarray, "n d"], k: int = NEIGHBOURS) -> Int[np.ndarray, "n k"]:
@@ -134,17 +134,17 @@ def map_measures(
     wanted = requests(study, representations, seeds)
     missing = wanted
     if use_store:
-        records = store().select(wanted)
+        records = store(study.dataset.name).select(wanted)
         missing = wanted[records["ami"].isna().to_numpy()]
         if not compute or missing.empty:
             return records
-    keep = (lambda row: store().add([row])) if use_store else lambda row: None
+    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
     units = [(study, row) for row in missing.to_dict("records")]
     done, failures = run_units(run_map, units, workers=workers, description="maps", on_result=keep)
     if failures:
         raise failures[0]
     if use_store:
-        return store().select(wanted)
+        return store(study.dataset.name).select(wanted)
     return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
 
 

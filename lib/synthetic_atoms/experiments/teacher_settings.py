@@ -16,7 +16,7 @@ from ase import Atoms
 from synthetic_atoms.datasets import TotalEnergies, load_total_energies
 from synthetic_atoms.descriptors import coordination_numbers
 from synthetic_atoms.experiments.records import RecordStore, machine
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import available_cores, say
 from synthetic_atoms.synthesis import quantum, teacher
 from synthetic_atoms.synthesis.crystals import strained_crystals
@@ -45,9 +45,9 @@ TRIAL_CELLS = 400
 """Cells of a trial: a fit to some of them takes minutes, and ranks settings."""
 
 
-def store() -> RecordStore:
+def store(dataset: str = "embedded") -> RecordStore:
     """The stored trials."""
-    return RecordStore(data_directory() / "records" / "teacher_settings.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "teacher_settings.csv", ASKED, FOUND)
 
 
 def request(cells: TotalEnergies, settings: GapSettings, plan: Plan, n_cells: int | None = None) -> dict[str, object]:
@@ -158,12 +158,12 @@ def trials(
     cells, plan = replace(load_total_energies(dataset), local_energy_eV=None), Plan()
     requests = pd.DataFrame([request(cells, settings, plan, n_cells) for settings in candidates], columns=list(ASKED))
     if compute:
-        missing = store().select(requests)["rmse_energy_meV_per_atom"].isna().to_numpy()
+        missing = store(dataset).select(requests)["rmse_energy_meV_per_atom"].isna().to_numpy()
         for settings, absent in zip(candidates, missing, strict=True):
             if absent:
                 say(f"Fitting {settings}.")
-                store().add([trial(cells, settings, plan, n_cells)])
-    return store().select(requests)
+                store(dataset).add([trial(cells, settings, plan, n_cells)])
+    return store(dataset).select(requests)
 
 
 if __name__ == "__main__":

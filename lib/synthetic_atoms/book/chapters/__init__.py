@@ -23,3 +23,6 @@ CHAPTERS: dict[str, type[Common]] = {
     "08_claims": Claims,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""
+
+LAST = ("08_claims",)
+"""Chapters that read what the others found, and run after them."""
