@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synthetic_atoms.datasets import embedded
-from synthetic_atoms.experiments import gpr_path
+from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, map_measures
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.files import sha256
 
@@ -55,3 +55,11 @@ def own_store_and_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(
         gpr_path, "store", lambda: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
     )
+    for number, module in enumerate((fine_tuning, hyperparameters, map_measures)):
+        monkeypatch.setattr(
+            module,
+            "store",
+            lambda module=module, number=number: experiment.RecordStore(
+                tmp_path / f"other-{number}.csv", module.ASKED, module.FOUND
+            ),
+        )

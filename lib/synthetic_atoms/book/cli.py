@@ -151,6 +151,28 @@ def audit(
 
 
 @app.command()
+def verdicts(
+    write: Annotated[bool, typer.Option("--write", help="Acknowledge the verdicts as they are now.")] = False,
+) -> None:
+    """Judge every claim of the paper by the stored records; fails if a verdict has changed and is not acknowledged."""
+    from synthetic_atoms import claims
+
+    table = claims.ledger()
+    for row in table.itertuples():
+        typer.echo(f"{row.verdict:15} {row.id:22} {row.ours}")
+    if write:
+        claims.write_verdicts(table)
+    found, known = dict(zip(table["id"], table["verdict"], strict=True)), claims.recorded_verdicts()
+    changed = sorted(name for name in found.keys() | known.keys() if found.get(name) != known.get(name))
+    if changed:
+        raise SyntheticAtomsError(
+            f"Expected the acknowledged verdict of '{changed[0]}', '{known.get(changed[0], 'none')}', found "
+            f"'{found.get(changed[0], 'none')}': run it with --write and name the change in CHANGELOG.md."
+        )
+    typer.echo(f"Acknowledged. CHANGELOG.md must name {claims.verdict_digest(known)}.")
+
+
+@app.command()
 def doctor() -> None:
     """Say what this machine has and lacks; fails if the book cannot be built here."""
     from synthetic_atoms.book.doctor import examine

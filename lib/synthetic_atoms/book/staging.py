@@ -215,6 +215,9 @@ def stage(executions: Sequence[Execution], source: Path) -> None:
     card = root / "data" / "embedded" / "README.md"
     if card.is_file():
         shutil.copy2(card, source / "data_card.md")  # data.md includes it
+    changes = root / "CHANGELOG.md"
+    if changes.is_file():
+        shutil.copy2(changes, source / "changelog_text.md")  # changelog.md includes it
     for execution in executions:
         stage_notebook(execution, source)
     (source / "parameters.md").write_text(parameters_page(), encoding="utf-8")

@@ -80,13 +80,14 @@ def network(study: FineTuning, fit: Fit, *, compute: bool = True) -> NeuralNetwo
             return NeuralNetwork.load(file)
     if not compute:
         raise DataError(f"Expected the weights of a {fit.training} network at {files[0]}, found no file.")
-    trained = _train(study, fit)
+    trained = train(study, fit)
     files[1].parent.mkdir(parents=True, exist_ok=True)
     trained.save(files[1])
     return trained
 
 
-def _train(study: FineTuning, fit: Fit) -> NeuralNetwork:
+def train(study: FineTuning, fit: Fit) -> NeuralNetwork:
+    """The network of a fit, trained anew; for fine-tuning, from the pre-trained one that is kept or made."""
     seed = study.seed + fit.fold
     if fit.training == PRETRAINED:
         rows = study.environments()[fit.fold].sample(fit.n_pretrain)

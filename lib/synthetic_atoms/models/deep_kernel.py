@@ -196,6 +196,7 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
         "n_inducing": n_inducing,
         "batch_size": batch_size,
         "learning_rate": 1e-3,
-        "max_epochs": 200,
-        "patience": 20,
+        # Ten validation samples are so noisy that a training seems to stand still for many epochs.
+        "max_epochs": 200 if n_train >= 1000 else 500,
+        "patience": round(float(np.interp(decades, [2.0, 3.0], [60, 20]))),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthetic_atoms.book.chapters.claims import Claims
 from synthetic_atoms.book.chapters.dataset import Dataset
 from synthetic_atoms.book.chapters.descriptors import DescriptorsAndModels
 from synthetic_atoms.book.chapters.fields import Common
@@ -19,5 +20,6 @@ CHAPTERS: dict[str, type[Common]] = {
     "05_pretraining": Pretraining,
     "06_structure_maps": StructureMaps,
     "07_technical_details": TechnicalDetails,
+    "08_claims": Claims,
 }
 """The chapters that are notebooks, by the stem of the notebook's name."""

@@ -1,0 +1,113 @@
+"""What the claims are judged by: the stored records, the data, and the kept maps."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from synthetic_atoms.datasets import data_card
+from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, learning_curves, map_measures
+from synthetic_atoms.experiments.dataset import Dataset
+from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, FineTuning, direct, finetuned, pretrained
+from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, stored_maps
+
+USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
+"""The settings of GPR that the paper names."""
+
+
+class Evidence:
+    """Records of the embedded data, read once; each is empty where nothing has been computed."""
+
+    def __init__(self, dataset: str = "embedded", soap: str = "tuned") -> None:
+        self.dataset = Dataset(dataset)
+        self.soap = soap
+
+    def _of_these_data(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table[
+            (table["dataset_fingerprint"] == self.dataset.load().fingerprint[:12]) & (table["soap"] == self.soap)
+        ]
+
+    @cached_property
+    def gpr(self) -> pd.DataFrame:
+        """All records of GPR with the usual kernel."""
+        table = self._of_these_data(gpr_path.store().read())
+        return table[(table["zeta"] == USUAL["zeta"]) & (table["kernel_offset"] == USUAL["kernel_offset"])]
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL at every N and fold."""
+        gpr = self.gpr
+        usual = gpr[
+            (gpr["estimator"] == "dtc")
+            & (gpr["sigma_meV"] == USUAL["sigma_meV"])
+            & (gpr["m_sparse"] == np.minimum(gpr["n_train"], USUAL["m_sparse"]))
+            & (gpr["max_test"] == 0)
+        ]
+        networks = self._of_these_data(learning_curves.store().read())
+        columns = ["model", "n_train", "fold", "mae_test_meV", "mae_train_meV", "n_test", "fit_s", "predict_s"]
+        return pd.concat([usual[columns], networks.loc[networks["max_test"] == 0, columns]], ignore_index=True)
+
+    def by_fold(self, model: str) -> pd.DataFrame:
+        """Test errors: a row per N, a column per fold, complete rows only."""
+        part = self.curves[self.curves["model"] == model]
+        return part.pivot_table(index="n_train", columns="fold", values="mae_test_meV", aggfunc="first").dropna()
+
+    @cached_property
+    def tuning(self) -> pd.DataFrame:
+        """Records of direct training, pre-training and fine-tuning with the chosen settings (no trials)."""
+        table = self._of_these_data(fine_tuning.store().read())
+        if table.empty:
+            return table
+        study = FineTuning(self.dataset, soap=self.soap)
+        keep = []
+        for row in table.to_dict("records"):
+            n_pre, n, fold = (int(row[k]) for k in ("n_pretrain_environments", "n_qm_labels", "fold"))
+            if row["training"] == DIRECT:
+                fit = direct(study, n, fold)
+            elif row["training"] == FINETUNED:
+                fit = finetuned(study, n_pre, n, fold)
+            else:
+                fit = pretrained(n_pre, fold)
+            keep.append(fit.hyperparameters == row["hyperparameters"])
+        return table[np.array(keep)]
+
+    def curve_d(self) -> pd.DataFrame:
+        """Direct training, and fine-tuning after pre-training on everything, for every number of labels."""
+        most = self.tuning["n_pretrain_environments"].max() if len(self.tuning) else 0
+        return self.tuning[self.tuning["n_pretrain_environments"].isin([0, most]) & (self.tuning["n_qm_labels"] > 0)]
+
+    def table_1(self) -> pd.DataFrame:
+        """The three networks trained on everything."""
+        table = self.tuning
+        if table.empty:
+            return table
+        most, labels = table["n_pretrain_environments"].max(), table["n_qm_labels"].max()
+        full = table["n_pretrain_environments"].isin([0, most]) & table["n_qm_labels"].isin([0, labels])
+        return table[full]
+
+    @cached_property
+    def map_summary(self) -> pd.DataFrame:
+        """Measures of the maps, means over the seeds, by representation."""
+        table = self._of_these_data(map_measures.store().read())
+        return map_measures.summary(table).set_index("representation") if len(table) else pd.DataFrame()
+
+    @cached_property
+    def maps(self) -> StoredMaps | None:
+        """The kept maps."""
+        return stored_maps(MapStudy(FineTuning(self.dataset, soap=self.soap)))
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """The best trial of each model by validation error."""
+        table = self._of_these_data(hyperparameters.store().read())
+        table = table[np.isfinite(table["mae_validation_meV"].astype(float))] if len(table) else table
+        if table.empty:
+            return table
+        return table.loc[table.groupby(["model", "n_train"])["mae_validation_meV"].idxmin()]
+
+    @cached_property
+    def card(self) -> dict:
+        """The data card."""
+        return data_card(self.dataset.name) or {}

@@ -1,0 +1,216 @@
+"""Our value and the verdict for each claim on pre-training, maps of structure and the search for settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from synthetic_atoms.claims.evidence import Evidence
+from synthetic_atoms.claims.ledger import NO_RECORD, Outcome, judged
+from synthetic_atoms.experiments import fine_tuning_findings as findings
+from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED
+from synthetic_atoms.experiments.map_measures import neighbours, purity
+from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED
+
+TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
+
+
+def _means(evidence: Evidence, column: str) -> dict[str, float] | None:
+    """Means over the folds of the three networks trained on everything."""
+    table = evidence.table_1()
+    if table.empty:
+        return None
+    means = table.groupby("training")[column].mean()
+    if not {DIRECT, PRETRAINED, FINETUNED} <= set(means.index):
+        return None
+    return {name: float(means[name]) for name in (DIRECT, PRETRAINED, FINETUNED)}
+
+
+def finetuned_better(evidence: Evidence) -> Outcome:
+    means, gap = _means(evidence, TEST), findings.paired(evidence.table_1()) if len(evidence.tuning) else None
+    if means is None or gap is None or not np.isfinite(gap.value):
+        return NO_RECORD
+    share = 1 - means[FINETUNED] / means[DIRECT]
+    text = f"{means[FINETUNED]:.1f} against {means[DIRECT]:.1f} meV per atom, {share:.0%} less "
+    text += f"({gap.low:.1f} to {gap.high:.1f})"
+    return judged(gap.low > 0, gap.value > 0, text)
+
+
+def pretrained_close(evidence: Evidence) -> Outcome:
+    means = _means(evidence, TEST)
+    if means is None:
+        return NO_RECORD
+    text = f"{means[PRETRAINED]:.1f} against {means[DIRECT]:.1f} and {means[FINETUNED]:.1f} meV per atom"
+    others = (means[DIRECT], means[FINETUNED])
+    return judged(means[PRETRAINED] > max(others), means[PRETRAINED] > min(others), text)
+
+
+def local_energies_differ(evidence: Evidence) -> Outcome:
+    means = _means(evidence, LOCAL)
+    if means is None:
+        return NO_RECORD
+    text = f"{means[DIRECT]:.0f}, {means[FINETUNED]:.0f} and {means[PRETRAINED]:.0f} meV"
+    return judged(means[PRETRAINED] < means[FINETUNED] < means[DIRECT], means[PRETRAINED] < means[DIRECT], text)
+
+
+def direct_like_teacher(evidence: Evidence) -> Outcome:
+    means = _means(evidence, TEST)
+    teacher = evidence.card.get("teacher", {}).get("held_out", {}).get("rmse_energy_meV_per_atom")
+    if means is None or teacher is None:
+        return NO_RECORD
+    change = means[DIRECT] / teacher - 1
+    text = f"{means[DIRECT]:.1f} and {teacher:.1f} meV per atom"
+    return judged(abs(change) <= 0.1, abs(change) <= 0.3, text)
+
+
+def fewer_labels(evidence: Evidence) -> Outcome:
+    curve = evidence.curve_d()
+    direct = findings.by_fold(curve, DIRECT, "n_qm_labels") if len(curve) else curve
+    if not len(direct):
+        return NO_RECORD
+    n = int(direct.index.max())
+    factor, bound = findings.fewer_labels(curve, n), findings.is_lower_bound(curve, n)
+    if not np.isfinite(factor.value):
+        return judged(False, False, f"fine-tuning does not reach the error of direct training with {n:,} labels")
+    text = f"{'at least ' if bound else ''}{factor.value:.1f} times fewer than {n:,}"
+    return judged(factor.value >= 4, factor.value >= 2, text)
+
+
+def most_for_few(evidence: Evidence) -> Outcome:
+    curve = evidence.curve_d()
+    if curve.empty:
+        return NO_RECORD
+    direct, fine = (findings.by_fold(curve, name, "n_qm_labels").mean(axis=1) for name in (DIRECT, FINETUNED))
+    ratio = (direct / fine).dropna()
+    if len(ratio) < 2:
+        return NO_RECORD
+    text = f"{ratio.iloc[0]:.2f} at {ratio.index[0]} labels, {ratio.iloc[-1]:.2f} at {ratio.index[-1]:,}"
+    return judged(ratio.iloc[0] > ratio.iloc[-1], ratio.iloc[0] > 1, text)
+
+
+def curves_meet(evidence: Evidence) -> Outcome:
+    curve = evidence.curve_d()
+    if curve.empty or len(findings.by_fold(curve, DIRECT, "n_qm_labels")) < 4:
+        return NO_RECORD
+    meet = findings.meeting_point(curve)
+    if not np.isfinite(meet.value):
+        return judged(False, False, "the lines do not meet beyond the data")
+    text = f"about {meet.value:,.2g} ({meet.low:,.2g} to {meet.high:,.2g})"
+    return judged(1700 <= meet.value <= 15_000, meet.value > curve["n_qm_labels"].max(), text)
+
+
+def pretraining_size(evidence: Evidence) -> Outcome:
+    table = evidence.tuning
+    if table.empty:
+        return NO_RECORD
+    labels = table["n_qm_labels"].max()
+    part = table[table["n_qm_labels"] == labels]
+    if part.loc[part["training"] == FINETUNED, "n_pretrain_environments"].nunique() < 3:
+        return NO_RECORD
+    start, cells = findings.helps_from(part), evidence.dataset.cells()
+    atoms = cells.n_environments * labels / cells.n_frames
+    if start is None:
+        return judged(False, False, "no size at which it helps in every fold")
+    return judged(
+        1 / 3 <= start / atoms <= 3, True, f"from {start:,} on, {start / atoms:.2g} times the atoms of the cells"
+    )
+
+
+def _measure(evidence: Evidence, name: str, column: str) -> float:
+    table = evidence.map_summary
+    return float(table.loc[name, column]) if name in table.index else float("nan")
+
+
+def sp_island(evidence: Evidence) -> Outcome:
+    value = _measure(evidence, PAPER_LIKE, "purity_sp")
+    return NO_RECORD if np.isnan(value) else judged(value >= 0.9, value >= 0.75, f"{value:.0%}")
+
+
+def nn_map_separates(evidence: Evidence) -> Outcome:
+    nn, broad, book = (_measure(evidence, name, "purity_sp3") for name in (LEARNED, PAPER_LIKE, TUNED))
+    if np.isnan([nn, broad, book]).any():
+        return NO_RECORD
+    text = f"purity of sp³ {nn:.2f} (NN), {broad:.2f} (SOAP as in the paper), {book:.2f} (SOAP of this book)"
+    return judged(nn - broad >= 0.1, nn > broad, text)
+
+
+def nn_map_smooth(evidence: Evidence) -> Outcome:
+    nn, broad = (_measure(evidence, name, "energy_variance_ratio") for name in (LEARNED, PAPER_LIKE))
+    if np.isnan([nn, broad]).any():
+        return NO_RECORD
+    return judged(nn < broad / 2, nn < broad, f"variance among neighbours {nn:.0%} (NN) and {broad:.0%} (SOAP)")
+
+
+def clusters_mixed(evidence: Evidence) -> Outcome:
+    maps = evidence.maps
+    if maps is None:
+        return NO_RECORD
+    share = {name: purity(neighbours(maps.coordinates[name]), maps.cluster) for name in (LEARNED, PAPER_LIKE)}
+    fall = share[LEARNED] - share[PAPER_LIKE]
+    text = f"{share[LEARNED]:.0%} on the network's map, {share[PAPER_LIKE]:.0%} on the SOAP map"
+    return judged(fall >= 0.3, fall >= 0.1, text)
+
+
+def supervision_matters(evidence: Evidence) -> Outcome:
+    nn = _measure(evidence, LEARNED, "energy_variance_ratio")
+    blind = {name: _measure(evidence, name, "energy_variance_ratio") for name in ("untrained NN", "autoencoder", "PCA")}
+    if np.isnan([nn, *blind.values()]).any():
+        return NO_RECORD
+    text = f"{nn:.0%} (trained); " + ", ".join(f"{value:.0%} ({name})" for name, value in blind.items())
+    return judged(min(blind.values()) >= 2 * nn, min(blind.values()) > nn, text)
+
+
+def learning_rate(evidence: Evidence) -> Outcome:
+    if evidence.trials.empty:
+        return NO_RECORD
+    ratio = np.abs(np.log(evidence.trials["learning_rate"].astype(float) / 3e-4))
+    text = ", ".join(
+        f"{row.learning_rate:.1e} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples()
+    )
+    return judged(bool((ratio <= np.log(2)).all()), bool((ratio <= np.log(4)).all()), text)
+
+
+def high_dropout(evidence: Evidence) -> Outcome:
+    if evidence.trials.empty:
+        return NO_RECORD
+    dropout = evidence.trials["dropout"].astype(float)
+    text = ", ".join(f"{row.dropout:.2f} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples())
+    return judged(bool((dropout >= 0.4).all()), bool((dropout >= 0.4).any()), text)
+
+
+def not_computed(evidence: Evidence) -> Outcome:
+    return NO_RECORD
+
+
+def gap_finetuning(evidence: Evidence) -> Outcome:
+    test, train = _means(evidence, TEST), _means(evidence, TRAIN)
+    if test is None or train is None:
+        return NO_RECORD
+    ratios = [test[name] / train[name] for name in (DIRECT, FINETUNED)]
+    text = (
+        "; ".join(f"{test[name]:.1f} and {train[name]:.1f} ({name})" for name in (DIRECT, FINETUNED)) + " meV per atom"
+    )
+    return judged(min(ratios) >= 1.5, min(ratios) > 1, text)
+
+
+CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
+    "finetuned-better": finetuned_better,
+    "pretrained-close": pretrained_close,
+    "local-energies-differ": local_energies_differ,
+    "direct-like-teacher": direct_like_teacher,
+    "fewer-labels": fewer_labels,
+    "most-for-few": most_for_few,
+    "curves-meet": curves_meet,
+    "pretraining-size": pretraining_size,
+    "sp-island": sp_island,
+    "nn-map-separates": nn_map_separates,
+    "nn-map-smooth": nn_map_smooth,
+    "clusters-mixed": clusters_mixed,
+    "supervision-matters": supervision_matters,
+    "learning-rate": learning_rate,
+    "high-dropout": high_dropout,
+    "wide-networks": not_computed,
+    "gap-finetuning": gap_finetuning,
+    "gap-large-data": not_computed,
+}

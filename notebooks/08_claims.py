@@ -1,0 +1,108 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The claims, one by one
+#
+# **In short.** {glue:text}`summary`
+#
+# Each row below is a claim or a printed number of the paper, in our own words, with the place where it stands, the
+# published value, what this book found, the test that decides, and the verdict. Verdicts are computed from the stored
+# records of the embedded data. No one edits them; a change of a verdict must be acknowledged in the
+# [changelog](../book/changelog.md) before it can be published.
+#
+# **What a verdict means.** *Reproduced*: the test is passed on this book's data, which are not the authors'.
+# *Partly*: a weaker form of it is. *Not reproduced*: neither. *No record*: the fits that would tell have not been
+# made here, most often because they need more environments than these data have. A claim that is not reproduced may
+# still hold for the authors' data.
+
+# %% tags=["parameters"]
+profile = "book"  # which set of parameters this is
+dataset = "embedded"  # the records of which data are judged
+n_trajectories = None  # not used: records are those of whole datasets
+seed = 0  # not used: nothing is drawn
+
+# %% tags=["hide-input"]
+import pandas as pd
+
+from synthetic_atoms import claims
+from synthetic_atoms.book import display, parameters
+from synthetic_atoms.claims.evidence import Evidence
+
+p = parameters.validate_notebook("08_claims", globals())
+table = claims.ledger(Evidence(p.dataset))
+counts = table["verdict"].value_counts()
+for verdict in claims.VERDICTS:
+    display.glue(f"n_{verdict.replace(' ', '_')}", int(counts.get(verdict, 0)))
+display.glue("n_claims", len(table))
+judged = len(table) - int(counts.get("no record", 0)) - int(counts.get("not applicable", 0))
+display.glue(
+    "summary",
+    f"Of {len(table)} claims, {judged} can be judged with what has been computed: {counts.get('reproduced', 0)} are "
+    f"reproduced, {counts.get('partly', 0)} partly, {counts.get('not reproduced', 0)} are not. For "
+    f"{counts.get('no record', 0)} the records are missing.",
+)
+
+# %% [markdown]
+# ## The ledger
+
+# %% tags=["hide-input"]
+shown = table.assign(links=[f"[{row.chapter[:2]}]({row.chapter}.ipynb#{row.figure})" for row in table.itertuples()])[
+    ["says", "where", "published", "ours", "test", "verdict", "links"]
+]
+display.show_table(
+    shown.rename(columns={"says": "claim", "ours": "this book", "test": "reproduced if", "links": "chapter"}),
+    name="claims",
+    caption="Claims of the paper, with the published value, this book's, the test and the verdict.",
+)
+
+# %% [markdown]
+# ## What is not reproduced, and why
+
+# %% tags=["hide-input"]
+REASONS = {
+    "dataset-size": "The embedded data are smaller by intention; the authors' own can be used with `dataset=paper`.",
+    "sp2-sp3-alike": "The quantum-mechanical method favours sp³, and the structures come from empirical potentials.",
+    "dkl-slow": "The archived time of the network is too short to be that of a computation; measured here, "
+    "most of both models' cost is that of the same layers.",
+    "high-dropout": "The search here is small and at one training-set size.",
+    "pretrained-close": "The teacher here was fitted to these energies with a smaller error than the paper's.",
+    "direct-like-teacher": "The teacher here was fitted to these energies with a smaller error than the paper's.",
+}
+odd = table[table["verdict"].isin(["partly", "not reproduced"])]
+display.show_table(
+    pd.DataFrame(
+        {
+            "claim": odd["says"],
+            "verdict": odd["verdict"],
+            "this book": odd["ours"],
+            "remark": [REASONS.get(name, "") for name in odd["id"]],
+        }
+    ),
+    name="not-reproduced",
+    caption="Claims that are reproduced in part or not at all.",
+)
+
+# %% [markdown]
+# ## Where the published record disagrees with itself
+#
+# A reader who compares the paper with the authors' archived records and code meets differences. This book follows the
+# text and lists what it found. Numbers are from the archived records; statements about code are from the published
+# repositories.
+
+# %% tags=["hide-input"]
+display.show_table(
+    claims.contradictions().rename(columns={"one": "on the one hand", "other": "on the other"}),
+    name="contradictions",
+    caption="Differences within the published record.",
+)
