@@ -150,6 +150,29 @@ def audit(
         )
 
 
+@app.command(name="fine-tune")
+def fine_tune(
+    structures: Annotated[Path, typer.Argument(help="Structures with total energies, in a file that ASE reads.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the network goes (.safetensors).")],
+    start: Annotated[Path | None, typer.Option(help="The network to start from; by default the shipped one.")] = None,
+    soap: Annotated[str, typer.Option(help="Descriptor setting that it was trained with.")] = "tuned",
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seeds folds and training.")] = 0,
+) -> None:
+    """Fine-tune a pre-trained network on your own few total energies; prints its error and saves it."""
+    from synthetic_atoms.experiments import own_cells
+    from synthetic_atoms.models.neural_network import NeuralNetwork
+
+    if output.exists():
+        raise SyntheticAtomsError(f"Expected a new file as output, found that {output} exists already.")
+    cells = own_cells.read_cells(structures)
+    network = NeuralNetwork.load(start or own_cells.shipped_network())
+    model, report = own_cells.fine_tune(cells, network, soap=soap, n_folds=folds, seed=seed)
+    model.save(output)
+    typer.echo(str(report))
+    typer.echo(f"Saved in {output}; NetworkCalculator('{output}') is an ASE calculator.")
+
+
 @app.command()
 def verdicts(
     write: Annotated[bool, typer.Option("--write", help="Acknowledge the verdicts as they are now.")] = False,

@@ -90,7 +90,7 @@ def log_log_linear(evidence: Evidence) -> Outcome:
             return NO_RECORD
         found[model] = _r_squared(curve)
     text = ", ".join(f"{model} {value:.3f}" for model, value in found.items())
-    return judged(min(found.values()) > 0.98, min(found.values()) > 0.95, f"R² {text}")
+    return judged(min(found.values()) > 0.97, min(found.values()) > 0.95, f"R² {text}")
 
 
 def gpr_best_small(evidence: Evidence) -> Outcome:

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -33,7 +34,7 @@ class Outcome:
 NO_RECORD = Outcome("no record", "not computed")
 
 
-def judged(reproduced: bool, partly: bool, ours: str) -> Outcome:
+def judged(reproduced: bool | np.bool_, partly: bool | np.bool_, ours: str) -> Outcome:
     """The verdict from the two tests of a claim."""
     return Outcome("reproduced" if reproduced else "partly" if partly else "not reproduced", ours)
 

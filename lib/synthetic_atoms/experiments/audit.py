@@ -69,8 +69,8 @@ class Finding:
         verdict = "ok" if self.fine else f"DRIFT, more than {TOLERANCE[self.model]:.1%}"
         settings = f" ({self.settings})" if self.settings else ""
         return (
-            f"{self.model}{settings} N = {self.n_train}, fold {self.fold}: stored {self.stored_meV:.4g} {self.unit}, found "
-            f"{self.found_meV:.4g} {self.unit} ({self.difference:.3%}): {verdict}"
+            f"{self.model}{settings} N = {self.n_train}, fold {self.fold}: stored {self.stored_meV:.4g} {self.unit}, "
+            f"found {self.found_meV:.4g} {self.unit} ({self.difference:.3%}): {verdict}"
         )
 
 

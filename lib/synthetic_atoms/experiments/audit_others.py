@@ -82,11 +82,8 @@ def _cost_tuning(record: Mapping[str, Any]) -> float:
 
 def _refit_tuning(record: Mapping[str, Any]) -> Refit:
     study, fit = fine_tuning.fit_of(record)
-    kept = fine_tuning.weight_files(study, fit)[0]
-    if kept.is_file():  # the weights that the page uses are evaluated again
-        model = fine_tuning.network(study, fit)
-    else:
-        model = fine_tuning.train(study, fit)
+    kept = fine_tuning.weight_files(study, fit)[0].is_file()  # these weights are on the page: they are evaluated again
+    model = fine_tuning.network(study, fit) if kept else fine_tuning.train(study, fit)
     found = fine_tuning.errors(study, fit, model)["rmse_test_meV_per_atom"]
     settings = f"{fit.n_pretrain} environments in pre-training"
     return Refit(fit.training, fit.n_labels, fit.fold, float(record["rmse_test_meV_per_atom"]), found, settings)

@@ -130,11 +130,11 @@ def place(
 
 
 def kinds(table: pd.DataFrame) -> pd.DataFrame:
-    """Atoms that are alike, counted: the same coordination and the same energy within a millielectronvolt."""
-    rounded = table.assign(meV=(1000 * table["energy_eV"]).round())
-    groups = rounded.groupby(["coordination", "meV"], sort=False)
+    """Atoms that are alike, counted: the same coordination and nearly the same energy (20 meV)."""
+    rounded = table.assign(step=(50 * table["energy_eV"]).round())
+    groups = rounded.groupby(["coordination", "step"], sort=False)
     found = groups.agg(
         atoms=("atom", "count"), first=("atom", "min"), energy_eV=("energy_eV", "mean"), nearest=("nearest", "first"),
         distance=("distance", "mean"), percentile=("percentile", "mean"),
     )  # fmt: skip
-    return found.reset_index().drop(columns="meV")
+    return found.reset_index().drop(columns="step")

@@ -20,7 +20,7 @@ from synthetic_atoms.models.training import choose_device, train
 
 def fit_total_energies(
     X: Float[np.ndarray, "environments features"],
-    cell: Int[np.ndarray, " environments"],
+    cell: Int[np.ndarray, " atoms"],
     total_energy_eV: Float[np.ndarray, " cells"],
     *,
     validation: Sequence[int] | Int[np.ndarray, " held_out"],
