@@ -465,15 +465,15 @@ for name, value in {"short_labels": short_labels, "seen_labels": seen_labels, "s
 # %% [markdown]
 # ## Beyond the paper: the teacher
 #
-# The paper has one teacher. Three questions follow: how good must it be, does it matter what kind it is, and how much of
-# the gain is knowledge of the test cells? Other teachers are cheap. LAMMPS fits a POD potential (proper orthogonal
+# The paper has one teacher. Three questions follow: how good must it be, does it matter what kind it is, and how much
+# of the gain is knowledge of the test cells? Other teachers are cheap. LAMMPS fits a POD potential (proper orthogonal
 # descriptors, {cite}`nguyen2023proper`), which is linear in its coefficients, in seconds.
 #
 # Each teacher labels the {glue:text}`n_taught:,` atoms of the same {glue:text}`n_taught_frames` frames of D1; a network
 # is pre-trained on them, its zero of energy is shifted to that of the QM cells, and it is fine-tuned on
-# {glue:text}`n_teacher_labels` cells, in {glue:text}`n_teacher_folds` folds. Of two learning rates the one with the lower
-# validation error is taken, because a poor teacher needs larger steps. Directly trained networks see the same cells.
-# {glue:text}`n_lessons_missing` of {glue:text}`n_lessons` fits are missing from the store.
+# {glue:text}`n_teacher_labels` cells, in {glue:text}`n_teacher_folds` folds. Of two learning rates the one with the
+# lower validation error is taken, because a poor teacher needs larger steps. Directly trained networks see the same
+# cells. {glue:text}`n_lessons_missing` of {glue:text}`n_lessons` fits are missing from the store.
 
 # %% tags=["hide-input"]
 taught_folds = range(min(p.teacher_folds, p.n_folds))
@@ -528,10 +528,10 @@ labels = [f"{n} cells, {what}" for n, what in zip(quality["n_teacher_cells"], ki
 display.show(
     teacher_figures.quality(quality, paper_ratios),
     name="teacher-quality",
-    caption=f"Error after pre-training on a teacher's labels and fine-tuning on {n_labels} cells, against the teacher's "
-    "own error on test cells, both divided by the error of direct training on the same cells; mean and standard "
-    f"deviation over {len(taught_folds)} folds. Numbers at the points: cells that the teacher was fitted to. No teacher "
-    "has seen the test cells. Dotted: the paper's ratio.",
+    caption=f"Error after pre-training on a teacher's labels and fine-tuning on {n_labels} cells, against the "
+    "teacher's own error on test cells, both divided by the error of direct training on the same cells; mean and "
+    f"standard deviation over {len(taught_folds)} folds. Numbers at the points: cells that the teacher was fitted to. "
+    "No teacher has seen the test cells. Dotted: the paper's ratio.",
     alt="Fine-tuned error against the teacher's. " + spell_teachers(quality, labels) + ".",
     data=quality,
 )
@@ -543,8 +543,9 @@ else:
     even = teacher_findings.break_even(known[known["forces"] == 0])
     seen_quality = (
         f"The teachers err from {best['teacher_ratio']:.2f} to {worst['teacher_ratio']:.1f} times as much as direct "
-        f"training on {n_labels} cells ({known['direct_meV'].mean():.1f} meV per atom). After fine-tuning on these cells "
-        f"the networks err {known['ratio'].min():.2f} to {known['ratio'].max():.2f} times as much as direct training. "
+        f"training on {n_labels} cells ({known['direct_meV'].mean():.1f} meV per atom). After fine-tuning on these "
+        f"cells the networks err {known['ratio'].min():.2f} to {known['ratio'].max():.2f} times as much as direct "
+        "training. "
     )
     if np.isfinite(even):
         seen_quality += f"Teachers that err less than about {even:.1f} times as much as direct training help."
@@ -553,8 +554,8 @@ else:
     close = known.loc[(np.log(known["teacher_ratio"]) - np.log(paper_ratios[0])).abs().idxmin()]
     seen_quality += (
         f" In the paper the teacher errs {paper_ratios[0]:.2f} times as much as direct training on all labels, and "
-        f"fine-tuning {paper_ratios[1]:.2f} times. The teacher here with the closest ratio ({close['teacher_ratio']:.2f}; "
-        f"fitted to {close['n_teacher_cells']:.0f} cells) leads to {close['ratio']:.2f}."
+        f"fine-tuning {paper_ratios[1]:.2f} times. The teacher here with the closest ratio "
+        f"({close['teacher_ratio']:.2f}; fitted to {close['n_teacher_cells']:.0f} cells) leads to {close['ratio']:.2f}."
     )
 display.glue("seen_quality", seen_quality)
 
@@ -562,7 +563,7 @@ display.glue("seen_quality", seen_quality)
 # {glue:text}`seen_quality`
 #
 # **Limits.** These networks are fine-tuned on few labels, the paper's on all. Fewer labels make pre-training more
-# valuable. A teacher that was fitted to forces has learned from more numbers than its count of cells says, and a teacher
+# valuable. A teacher that was fitted to forces has learned from more numbers than its count of cells says, and one
 # fitted to more cells than fine-tuning sees has learned from more QM energies than the directly trained network.
 
 # %% [markdown]
@@ -606,8 +607,9 @@ seen_source = (
 display.glue("seen_source", seen_source)
 
 # %% [markdown]
-# {glue:text}`seen_source` Empirical potentials have seen no QM energy of this book: what helps there is that the network
-# learns which environments differ, not how much they differ. A limit: Tersoff and LCBOP also made the structures.
+# {glue:text}`seen_source` Empirical potentials have seen no QM energy of this book: what helps there is that the
+# network learns which environments differ, not how much they differ. A limit: Tersoff and LCBOP also made the
+# structures.
 
 # %% [markdown]
 # ### How much of the gain is leakage?
@@ -634,15 +636,15 @@ for n in dict.fromkeys(leak["n_qm_labels"]):
     if np.isfinite(found.value) and np.isfinite(gain["direct_meV"]):
         total = gain["direct_meV"] - gain["rmse_test_meV_per_atom"]
         said.append(
-            f"With {n:,} labels, fine-tuning errs by {found.value:.2f} meV per atom more if the teacher has not seen the "
-            f"test cells (folds drawn with replacement: {found.low:.2f} to {found.high:.2f}); without them its gain over "
-            f"direct training is {total:.1f} meV per atom."
+            f"With {n:,} labels, fine-tuning errs by {found.value:.2f} meV per atom more if the teacher has not seen "
+            f"the test cells (folds drawn with replacement: {found.low:.2f} to {found.high:.2f}); without them its "
+            f"gain over direct training is {total:.1f} meV per atom."
         )
 display.glue("seen_leakage", " ".join(said) if said else nothing)
 
 # %% [markdown]
-# {glue:text}`seen_leakage` A limit: POD has few coefficients and can remember little of any single cell. A GAP with many
-# representative points may remember more, so that this does not bound the leakage of the book's own labels.
+# {glue:text}`seen_leakage` A limit: POD has few coefficients and can remember little of any single cell. A GAP with
+# many representative points may remember more, so that this does not bound the leakage of the book's own labels.
 
 # %% [markdown]
 # ## What was tried

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ from jaxtyping import Float, Int
 
 from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning import cell_features, rmse
-from synthetic_atoms.experiments.fine_tuning_grid import FINETUNED, FineTuning, cells_of, chosen, finetuned, pretrained
+from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, cells_of, finetuned, pretrained
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import aligned, fit_total_energies, total_energies
@@ -31,6 +32,9 @@ EMPIRICAL = {"Tersoff": TERSOFF, "LCBOP": LCBOP}
 
 LEARNING_RATES = (2e-5, 3e-4)
 """Tried in each fine-tuning; the lower error on validation cells decides. A poor teacher needs larger steps."""
+
+TUNING = {"weight_decay": 1.22e-3, "batch_size": 12, "dropout": 0.0254}
+"""The other settings of fine-tuning: those of the search with 100 labels."""
 
 ASKED = (
     "dataset", "dataset_fingerprint", "cells_fingerprint", "soap", "soap_settings", "n_folds", "seed", "source",
@@ -84,6 +88,11 @@ def store() -> RecordStore:
     return RecordStore(data_directory() / "records" / "teachers.csv", ASKED, FOUND)
 
 
+def _shuffled_frames(study: FineTuning, fold: int) -> Int[np.ndarray, " frames"]:
+    mine = np.unique(study.dataset.load().frame[study.environments()[fold].train])
+    return np.random.default_rng([study.seed, fold, 4]).permutation(mine)
+
+
 def training_frames(study: FineTuning, fold: int, n_frames: int) -> Int[np.ndarray, " frames"]:
     """Frames of D1 for pre-training, drawn from the fold's training trajectories; smaller sets are parts of larger.
 
@@ -92,16 +101,27 @@ def training_frames(study: FineTuning, fold: int, n_frames: int) -> Int[np.ndarr
     ParameterError
         If there are not as many.
     """
-    data = study.dataset.load()
-    mine = np.unique(data.frame[study.environments()[fold].train])
-    if not 1 <= n_frames <= len(mine):
-        raise ParameterError(f"Expected 1 to {len(mine)} frames to label in fold {fold}, found {n_frames}.")
-    return np.sort(np.random.default_rng([study.seed, fold, 4]).permutation(mine)[:n_frames])
+    shuffled = _shuffled_frames(study, fold)
+    if not 1 <= n_frames <= len(shuffled):
+        raise ParameterError(f"Expected 1 to {len(shuffled)} frames to label in fold {fold}, found {n_frames}.")
+    return np.sort(shuffled[:n_frames])
+
+
+def lesson_of(record: Mapping[str, Any]) -> tuple[FineTuning, Lesson]:
+    """The study and the lesson that a record answers."""
+    study = FineTuning(Dataset(record["dataset"]), int(record["n_folds"]), int(record["seed"]), record["soap"])
+    fold = int(record["fold"])
+    sizes = np.diff(study.dataset.load().offsets)[_shuffled_frames(study, fold)]
+    n_frames = int(np.searchsorted(np.cumsum(sizes), int(record["n_pretrain_environments"]))) + 1
+    teacher = Teacher(
+        record["source"], int(record["n_teacher_cells"]), bool(record["forces"]), bool(record["saw_test_cells"])
+    )
+    return study, Lesson(teacher, n_frames, int(record["n_qm_labels"]), fold)
 
 
 def _settings(study: FineTuning, lesson: Lesson) -> dict[str, Any]:
     n_pretrain = int(np.isin(study.dataset.load().frame, training_frames(study, lesson.fold, lesson.n_frames)).sum())
-    tuning = finetuned(study, n_pretrain, lesson.n_labels, lesson.fold, chosen(FINETUNED, 100)).settings
+    tuning = finetuned(study, n_pretrain, lesson.n_labels, lesson.fold, TUNING).settings
     tuning |= {"learning_rate": list(LEARNING_RATES), "patience": max(8, tuning["max_epochs"] // 8)}
     return {"n_pretrain": n_pretrain, "pretraining": pretrained(n_pretrain, 0).settings, "fine_tuning": tuning}
 
@@ -167,7 +187,7 @@ def _labels(
     return atoms, *sums
 
 
-def _fine_tuning(study: FineTuning, lesson: Lesson):
+def _fine_tuning(study: FineTuning, lesson: Lesson) -> Fit:
     return finetuned(study, 0, lesson.n_labels, lesson.fold)
 
 

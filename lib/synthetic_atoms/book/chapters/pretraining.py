@@ -38,9 +38,7 @@ class Pretraining(Common):
         list[Annotated[int, Field(ge=5, le=1_000_000)]],
         AfterValidator(ascending),
         Field(min_length=1, max_length=20, json_schema_extra={"also": "in ascending order"}),
-    ] = Field(
-        [25, 50, 100, 400], description="Cells that POD teachers are fitted to; all that there are, are added."
-    )
+    ] = Field([25, 50, 100, 400], description="Cells that POD teachers are fitted to; all that there are, are added.")
     teacher_frames: int = Field(
         100, ge=1, le=1_000_000, description="Frames whose atoms the teachers label for pre-training."
     )
