@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch) -> Path:
     """A checkout with one commit and a built book."""
     folder = tmp_path / "project"
     for name, text in {
-        "data/embedded/README.md": "#\n",
+        "_config.yml": "title: x\n", "_toc.yml": "root: index\n", "notebooks/01.py": "#\n", ".gitignore": "_build/\n",
         "requirements.lock": "numpy==2\n", "CITATION.cff": "title: x\n", "data/embedded/README.md": "#\n",
     }.items():  # fmt: skip
         path = folder / name
