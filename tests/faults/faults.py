@@ -516,15 +516,9 @@ def no_network(number: int) -> Iterator[Fault]:
     yield "cells of dataset=paper", lambda: must_refuse(lambda: load_total_energies("paper"))
 
 
-def _die(seconds: float) -> float:
-    time.sleep(seconds)
-    os.kill(os.getpid(), signal.SIGKILL)
-    return seconds
-
-
 def dead_schedulers(number: int) -> Iterator[Fault]:
     """No scheduler, none at that port, one whose workers die, one without its queue's commands."""
-    for address in ("tcp://127.0.0.1:1", "127.0.0.1:1", "nowhere", "tcp://", "http://127.0.0.1:1", "missing.yaml"):
+    for address in ("missing.yaml", "tcp://127.0.0.1:1", "127.0.0.1:1", "nowhere", "tcp://", "http://127.0.0.1:1"):
 
         def check(address=address) -> None:
             def reach() -> None:
@@ -555,10 +549,10 @@ def dead_schedulers(number: int) -> Iterator[Fault]:
         yield f"no {system} here", check
 
     def killed_workers() -> None:
-        with contextlib.redirect_stderr(io.StringIO()):
-            done, failures = scheduling.run_units(_die, [0.0], workers=1)
-        if done or len(failures) != 1:
-            raise Failed(f"{done}, {failures}")
+        code = "import os; from synthetic_atoms.scheduling import run_units; print(run_units(os._exit, [1], workers=1))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        if "Traceback" in done.stderr or "killed or crashed" not in done.stdout or not done.stdout.startswith("([], ["):
+            raise Failed(done.stdout + done.stderr[-500:])
 
     yield "a worker that is killed", killed_workers
 
@@ -567,7 +561,7 @@ def wrong_versions(number: int) -> Iterator[Fault]:
     """Workers, caches and networks of other versions."""
 
     def check(package: str) -> None:
-        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", memory_limit=0) as cluster:
+        with LocalCluster(n_workers=1, processes=False, dashboard_address=":0", memory_limit=0) as cluster:
             address = cluster.scheduler_address
             clusters.check_versions(address)
             with scheduling.connect(scheduler=address) as client:
