@@ -5,6 +5,7 @@ PROFILE ?= book
 BOOK_ARGS ?=
 PYTEST_ARGS ?=
 AUDIT_ARGS ?=
+ARTEFACT ?= _build/synthetic-atoms.tar.gz
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ PARALLEL := -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book test test-all test-browser audit lint format pair lock clean
+.PHONY: help setup book test test-all test-browser audit artefact verify lint format pair lock clean
 
 help: ## List the targets
 	@echo "Targets (PROFILE=smoke, book or paper; PYTHON=another Python):"
@@ -51,6 +52,12 @@ test-browser: $(READY) ## Open every page of the built book in headless Chromium
 
 audit: $(READY) ## Refit randomly chosen stored results; fails if one does not come out again
 	$(BIN)/synthetic-atoms audit $(AUDIT_ARGS)
+
+artefact: book ## Pack sources, book and executed notebooks into one archive, with checksums and an RO-Crate
+	$(BIN)/synthetic-atoms artefact --output $(ARTEFACT)
+
+verify: $(READY) ## Check an archive: make verify ARTEFACT=FILE
+	$(BIN)/synthetic-atoms artefact --verify $(ARTEFACT)
 
 lint: $(READY) ## Check style, formatting and that each notebook is as its .py says
 	$(BIN)/ruff check .

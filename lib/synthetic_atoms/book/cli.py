@@ -221,6 +221,23 @@ def audit(
         )
 
 
+@app.command()
+def artefact(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the archive goes (.tar.gz).")] = Path(
+        "_build/synthetic-atoms.tar.gz"
+    ),
+    check: Annotated[Path | None, typer.Option("--verify", help="Check this archive instead of making one.")] = None,
+) -> None:
+    """Pack sources, book and executed notebooks into one archive with checksums and an RO-Crate, or check one."""
+    from synthetic_atoms.book import artefact as archive
+
+    if check is not None:
+        typer.echo(f"{archive.verify(check)} files in {check} are as they were packed.")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    typer.echo(f"{archive.build(output)}  {output}")
+
+
 @app.command(name="fine-tune")
 def fine_tune(
     structures: Annotated[Path, typer.Argument(help="Structures with total energies, in a file that ASE reads.")],

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.experiments import fine_tuning, hyperparameters, map_measures
+from synthetic_atoms.experiments import fine_tuning, hyperparameters, map_measures, teachers
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import FINETUNED, FineTuning, requests
 from synthetic_atoms.experiments.records import RecordStore
@@ -89,6 +89,20 @@ def _refit_tuning(record: Mapping[str, Any]) -> Refit:
     return Refit(fit.training, fit.n_labels, fit.fold, float(record["rmse_test_meV_per_atom"]), found, settings)
 
 
+def _present_lesson(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    study, lesson = teachers.lesson_of(record)
+    return teachers.requests(study, [lesson]).iloc[0].to_dict()
+
+
+def _refit_lesson(record: Mapping[str, Any]) -> Refit:
+    found = teachers.run_lesson(teachers.lesson_of(record))["rmse_test_meV_per_atom"]
+    cells = f"{record['n_teacher_cells']} cells" if record["source"] == "POD" else "ready-made"
+    return Refit(
+        "fine-tuned", int(record["n_qm_labels"]), int(record["fold"]), float(record["rmse_test_meV_per_atom"]), found,
+        f"teacher {record['source']}, {cells}",
+    )  # fmt: skip
+
+
 def _search(record: Mapping[str, Any]) -> Search:
     return Search(
         dataset=Dataset(record["dataset"]),
@@ -143,6 +157,12 @@ def _refit_map(record: Mapping[str, Any]) -> Refit:
 
 OTHERS: dict[str, Audited] = {
     "fine-tuning": Audited(lambda: fine_tuning.store(), _present_tuning, _cost_tuning, _refit_tuning),
+    "teachers": Audited(
+        lambda: teachers.store(),
+        _present_lesson,
+        lambda record: float(record["label_s"] + record["fit_s"]) + 15.0,
+        _refit_lesson,
+    ),
     "search": Audited(
         lambda: hyperparameters.store(), _present_trial, lambda record: float(record["fit_s"]) + 15.0, _refit_trial
     ),

@@ -49,8 +49,8 @@ PRETRAINING: dict[str, Any] = {
 
 CHOSEN: dict[str, dict[int, dict[str, Any]]] = {
     DIRECT: {
-        100: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
-        1462: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
+        100: {"learning_rate": 2.59e-3, "weight_decay": 0.00296, "batch_size": 7, "dropout": 0.24},
+        1462: {"learning_rate": 2.59e-3, "weight_decay": 0.00296, "batch_size": 7, "dropout": 0.24},
     },
     FINETUNED: {
         100: {"learning_rate": 1.51e-5, "weight_decay": 0.00122, "batch_size": 12, "dropout": 0.0254},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,12 @@ def requests(study: MapStudy, representations: Sequence[str], seeds: Iterable[in
     return pd.DataFrame(rows, columns=list(ASKED))
 
 
+@lru_cache(maxsize=4)
+def _clusters_of_network(study: MapStudy, seed: int) -> Int[np.ndarray, " environments"]:
+    """Clusters on the network's own map; kept in memory for the maps of other representations."""
+    return clusters(study.embed(study.representation(LEARNED, study.rows(), seed), seed))
+
+
 def run_map(item: tuple[MapStudy, dict[str, Any]]) -> dict[str, Any]:
     """The complete record of one map."""
     study, asked = item
@@ -112,9 +119,12 @@ def run_map(item: tuple[MapStudy, dict[str, Any]]) -> dict[str, Any]:
     x = study.representation(name, rows, seed)
     coordinates = study.embed(x, seed)
     seconds = time.perf_counter() - start
-    own = coordinates if name == LEARNED else study.embed(study.representation(LEARNED, rows, seed), seed)
     found = measures(
-        x, coordinates, study.dataset.coordination()[rows], study.dataset.load().local_energy_eV[rows], clusters(own)
+        x,
+        coordinates,
+        study.dataset.coordination()[rows],
+        study.dataset.load().local_energy_eV[rows],
+        _clusters_of_network(study, seed),
     )
     return {**asked, **found, "fit_s": seconds, "machine": machine(), "versions": versions()}
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import Birch
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from skmatter.decomposition import PCovR
@@ -185,8 +186,10 @@ def _bottleneck(x: Float[np.ndarray, "n features"], seed: int) -> Float[np.ndarr
 
 def clusters(coordinates: Float[np.ndarray, "environments 2"]) -> Int[np.ndarray, " environments"]:
     """Seven clusters of a map by BIRCH, numbered by size, largest first (the paper's Fig. 7)."""
-    scale = coordinates.std() or 1.0
-    labels = Birch(threshold=0.1, n_clusters=N_CLUSTERS).fit_predict(np.asarray(coordinates, dtype=float) / scale)
+    scaled = np.asarray(coordinates, dtype=float) / (coordinates.std() or 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than seven subclusters: then they are the clusters
+        labels = Birch(threshold=0.1, n_clusters=N_CLUSTERS).fit_predict(scaled)
     order = np.argsort(-np.bincount(labels), kind="stable")
     return np.argsort(order)[labels]
 

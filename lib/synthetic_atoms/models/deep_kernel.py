@@ -195,7 +195,8 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
         "feature_dimension": 16,
         "n_inducing": n_inducing,
         "batch_size": batch_size,
-        "learning_rate": 1e-3,
+        # With few samples a fast start ends where the process takes everything for noise, and stays there for long.
+        "learning_rate": float(f"{10 ** float(np.interp(decades, [2.0, 3.0], [math.log10(3e-4), -3.0])):.2g}"),
         # Ten validation samples are so noisy that a training seems to stand still for many epochs.
         "max_epochs": 200 if n_train >= 1000 else 500,
         "patience": round(float(np.interp(decades, [2.0, 3.0], [60, 20]))),

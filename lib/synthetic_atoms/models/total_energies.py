@@ -138,6 +138,22 @@ def total_energies(
     return np.bincount(np.asarray(cell), weights=model.predict(X))
 
 
+def aligned(
+    model: NeuralNetwork,
+    X: Float[np.ndarray, "environments features"],
+    cell: Int[np.ndarray, " environments"],
+    total_energy_eV: Float[np.ndarray, " cells"],
+) -> NeuralNetwork:
+    """A copy whose zero of energy is shifted so that its mean error per atom on these cells vanishes.
+
+    Every method has a zero of its own: without this, fine-tuning would spend its steps on a constant.
+    """
+    difference = np.asarray(total_energy_eV) - total_energies(model, X, cell)
+    shifted = copy.copy(model)
+    shifted.target_mean_ = model.target_mean_ + float(np.mean(difference / np.bincount(np.asarray(cell))))
+    return shifted
+
+
 def _check(X: np.ndarray, cell: np.ndarray, energy: np.ndarray) -> None:
     if X.ndim != 2 or cell.shape != (len(X),):
         raise InputError(f"Expected a cell number for each of {len(X)} environments, found the shape {cell.shape}.")

@@ -34,6 +34,16 @@ class Pretraining(Common):
         53_000, ge=100, le=100_000_000, description="About as many cells are seen in each fit: sets its epochs."
     )
     n_parity: int = Field(1000, ge=10, le=1_000_000, description="Most test atoms in the parity plots.")
+    teacher_cells: Annotated[
+        list[Annotated[int, Field(ge=5, le=1_000_000)]],
+        AfterValidator(ascending),
+        Field(min_length=1, max_length=20, json_schema_extra={"also": "in ascending order"}),
+    ] = Field([25, 50, 100, 400], description="Cells that POD teachers are fitted to; all that there are, are added.")
+    teacher_frames: int = Field(
+        100, ge=1, le=1_000_000, description="Frames whose atoms the teachers label for pre-training."
+    )
+    teacher_labels: int = Field(100, ge=10, le=1_000_000, description="Cells in fine-tuning after these teachers.")
+    teacher_folds: int = Field(3, ge=1, le=20, description="How many of the folds the comparison of teachers uses.")
     soap: Literal["tuned", "paper-like", "plain", "quippy"] = Field(
         "tuned", description="Setting of the SOAP descriptor; chapter 02 compares them."
     )
