@@ -31,7 +31,7 @@ n_folds = 10  # folds of Table 1
 curve_folds = 5  # so many of these folds are used for the curves
 pretrain_sizes = [200, 600, 2000, 6000, 20000, 60000, 140000]  # environments in pre-training; all are added
 label_sizes = [25, 50, 100, 200, 400, 800]  # cells in direct training and fine-tuning; all are added
-n_trials = 8  # trials of each search for hyperparameters; 0: none
+n_trials = 9  # trials of each search for hyperparameters; 0: none
 cell_passes = 53000  # about as many cells are seen in each fit
 n_parity = 1000  # test atoms in the parity plots
 teacher_cells = [25, 50, 100, 400]  # cells that POD teachers are fitted to; all are added
@@ -187,7 +187,8 @@ display.glue(
     f"The networks have {len(widths)} hidden layers of {widths[0]} units. Settings depend on the kind of training and, "
     f"between the numbers named, are interpolated in the number of labels ({text_used}). "
     + (
-        f"They come from {p.n_trials} quasi-random trials of each kind at each number in the first fold, an equal "
+        f"They come from {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
+        "quasi-random ones, an equal "
         f"number for both, by "
         f"the error on validation cells; the lowest were {'; '.join(parts)}."
         if parts

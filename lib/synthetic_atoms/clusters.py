@@ -20,7 +20,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -182,15 +182,25 @@ def check_versions(address: str) -> None:
                 f"Expected workers at {address} that have this package, found one that does not "
                 f"({type(error).__name__}: {' '.join(str(error).split())})."
             ) from error
-    own = worker_versions()
+    same_versions(address, found, worker_versions())
+    if not found:
+        say(f"The scheduler at {address} has no workers yet; waiting for the first.")
+
+
+def same_versions(address: str, found: Mapping[str, Mapping[str, str]], own: Mapping[str, str]) -> None:
+    """Refuse workers whose versions, by address, are not our own.
+
+    Raises
+    ------
+    ParameterError
+        If one differs; the sentence names the package and the worker.
+    """
     for worker, versions in sorted(found.items()):
         for name in SAME:
             if versions[name] != own[name]:
                 raise ParameterError(
-                    f"Expected {name} {own[name]} on every worker, found {versions[name]} at {worker}."
+                    f"Expected {name} {own[name]} on every worker of {address}, found {versions[name]} at {worker}."
                 )
-    if not found:
-        say(f"The scheduler at {address} has no workers yet; waiting for the first.")
 
 
 @contextmanager

@@ -26,6 +26,9 @@ from synthetic_atoms.scheduling import run_units
 CACHE_FORMAT = 1
 """Goes into every key: raise it when the stored numbers change their meaning."""
 
+DIGEST_BYTES = 16
+"""Length of the digest at the end of a stored block."""
+
 FRAMES_PER_BLOCK = 32
 """Most frames in one file of the cache; a file holds frames of one trajectory only."""
 
@@ -151,6 +154,10 @@ def features(
     return result
 
 
+def _digest(vectors: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(vectors).data, digest_size=DIGEST_BYTES).digest()
+
+
 def _compute(unit: _Unit) -> tuple[int, np.ndarray | Path]:
     """The block's vectors, or the file that holds them now."""
     vectors = power_spectrum(unit.structures, unit.soap, unit.centres)
@@ -158,6 +165,7 @@ def _compute(unit: _Unit) -> tuple[int, np.ndarray | Path]:
         return unit.index, vectors
     with atomic_write(unit.path) as stream:
         np.save(stream, vectors, allow_pickle=False)
+        stream.write(_digest(vectors))  # behind the array, where numpy does not look
     return unit.index, unit.path
 
 
@@ -174,6 +182,11 @@ def _fill(
     except (OSError, ValueError, EOFError):
         return False
     if stored.shape != (size, result.shape[1]) or stored.dtype != np.float32:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(stored.offset + stored.nbytes)
+        digest = stream.read(DIGEST_BYTES)
+    if digest and digest != _digest(stored):  # files from before there were digests have none
         return False
     vectors = stored[positions]
     # Vectors have unit length, which shows most damage inside a file of the right size.

@@ -40,7 +40,7 @@ from synthetic_atoms.scheduling import run_units
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "fine_tuning.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "fine_tuning.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def rmse(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]) -> float:

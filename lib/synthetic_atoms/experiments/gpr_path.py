@@ -40,7 +40,7 @@ CHUNK_ROWS = 2048
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records of sparse GPR: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "sparse_gpr.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "sparse_gpr.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 class ErrorSums:

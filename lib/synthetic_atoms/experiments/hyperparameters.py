@@ -44,7 +44,7 @@ def _arrays(search: Search, n_train: int) -> tuple[np.ndarray, ...]:
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored trials: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "hyperparameters.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "hyperparameters.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:

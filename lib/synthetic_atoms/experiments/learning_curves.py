@@ -114,7 +114,7 @@ class Curve:
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records of the networks' learning curves: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "learning_curves.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "learning_curves.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def scores(

@@ -39,7 +39,7 @@ FOUND = (
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored measures: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "structure_maps.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "structure_maps.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def neighbours(coordinates: Float[np.ndarray, "n d"], k: int = NEIGHBOURS) -> Int[np.ndarray, "n k"]:

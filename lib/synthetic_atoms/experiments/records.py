@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import hashlib
 import io
 import os
 import platform
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +21,9 @@ from synthetic_atoms.errors import DataError
 from synthetic_atoms.files import atomic_write
 
 _FLOAT_FORMAT = "%.6g"
+
+READ_ATTEMPTS = 5
+"""How often a file is read whose sum another process may be changing."""
 
 TEXT = ("dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "hyperparameters", "estimator")
 """Columns that are text even where they look like numbers, as a digest such as 12345e67 does."""
@@ -35,6 +40,9 @@ class RecordStore:
         Columns that say what was asked (model, N, fold, seed, ...): no two rows agree in all of them.
     found
         Columns that say what came out.
+    checked
+        Keep SHA-256 sums of the file beside it and refuse another content, even where a digit has changed. For files
+        that no version control watches.
 
     Raises
     ------
@@ -42,8 +50,9 @@ class RecordStore:
         On reading, if the file is damaged, lacks a column, or holds the same request twice.
     """
 
-    def __init__(self, path: Path, asked: Sequence[str], found: Sequence[str]) -> None:
+    def __init__(self, path: Path, asked: Sequence[str], found: Sequence[str], *, checked: bool = False) -> None:
         self.path = Path(path)
+        self.checked = checked
         self.asked = list(asked)
         self.found = list(found)
 
@@ -59,12 +68,11 @@ class RecordStore:
         """All records, one row each."""
         if not self.path.exists():
             return pd.DataFrame(columns=self.columns)
+        text = self._text()
         try:
-            text = self.path.read_text(encoding="utf-8")
             rows = list(csv.reader(io.StringIO(text), strict=True))
-        except (ValueError, OSError, csv.Error) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(f"Expected a table of records in {self.path}, found a damaged one ({reason}).") from error
+        except csv.Error as error:
+            raise self._damaged(error) from error
         if not rows or rows[0] != self.columns:
             found = ", ".join(rows[0]) if rows else "nothing"
             raise DataError(f"Expected the columns {', '.join(self.columns)} in {self.path}, found {found}.")
@@ -88,6 +96,35 @@ class RecordStore:
         if len(twice):
             raise DataError(f"Expected each request once in {self.path}, found row {twice.index[0] + 2} a second time.")
         return frame
+
+    def _text(self) -> str:
+        """The file's content, of the sum that it must have."""
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                text = self.path.read_text(encoding="utf-8")
+                sums = self._sums() if self.checked else []
+            except (ValueError, OSError) as error:
+                raise self._damaged(error) from error
+            if not sums or _sha256(text) in sums:
+                return text
+            if attempt < READ_ATTEMPTS - 1:
+                time.sleep(0.05)  # another process may have written between the two
+        raise DataError(
+            f"Expected the table in {self.path} as it was written, found another content: it is damaged, or was edited "
+            f"(then remove {self._sums_path})."
+        )
+
+    def _damaged(self, error: Exception) -> DataError:
+        reason = " ".join(str(error).split())
+        return DataError(f"Expected a table of records in {self.path}, found a damaged one ({reason}).")
+
+    @property
+    def _sums_path(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.sha256")
+
+    def _sums(self) -> list[str]:
+        """Sums that the file may have; none if there is no file of them."""
+        return self._sums_path.read_text(encoding="utf-8").split() if self._sums_path.exists() else []
 
     def select(self, requests: pd.DataFrame) -> pd.DataFrame:
         """The stored rows that answer some requests, and NaN where none does; one row per request, in order."""
@@ -114,8 +151,13 @@ class RecordStore:
         with self._locked():
             frame = pd.concat([self.read().astype(object), pd.DataFrame(rows)[self.columns].astype(object)])
             frame = frame.drop_duplicates(self.asked, keep="last").infer_objects().sort_values(self.asked)
+            text = frame.to_csv(index=False, float_format=_FLOAT_FORMAT, lineterminator="\n")
+            if self.checked:  # both sums, so that a kill between the two files leaves a valid pair
+                before = [self._text()] if self.path.exists() else []
+                with atomic_write(self._sums_path, "w") as stream:
+                    stream.write("".join(f"{_sha256(one)}\n" for one in [text, *before]))
             with atomic_write(self.path, "w") as stream:
-                frame.to_csv(stream, index=False, float_format=_FLOAT_FORMAT, lineterminator="\n")
+                stream.write(text)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -130,6 +172,10 @@ class RecordStore:
             yield
         finally:
             os.close(folder)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache

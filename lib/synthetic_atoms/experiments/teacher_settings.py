@@ -47,7 +47,7 @@ TRIAL_CELLS = 400
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored trials."""
-    return RecordStore(records_directory(dataset) / "teacher_settings.csv", ASKED, FOUND)
+    return RecordStore(records_directory(dataset) / "teacher_settings.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def request(cells: TotalEnergies, settings: GapSettings, plan: Plan, n_cells: int | None = None) -> dict[str, object]:

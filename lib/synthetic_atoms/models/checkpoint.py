@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.files import atomic_write
+from synthetic_atoms.models.weights import read_weights, write_weights
 
 FORMAT = "synthetic-atoms training 1"
 """What a checkpoint says it is."""
@@ -95,8 +93,7 @@ class Checkpoint:
         }
         # Copies: the weights and the best weights may share memory, which safetensors refuses.
         tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-        with atomic_write(self.path) as stream:
-            stream.write(save(tensors, metadata={"synthetic_atoms": json.dumps(about)}))
+        write_weights(self.path, tensors, about)
 
     def read(self, model: nn.Module, optimizer: torch.optim.Optimizer, order: torch.Generator) -> Progress:
         """Put model, optimiser and generators into the stored state; without a file they stay as they are.
@@ -109,9 +106,7 @@ class Checkpoint:
         if not self.path.exists():
             return Progress()
         try:
-            with safe_open(self.path, framework="pt") as archive:
-                about = json.loads((archive.metadata() or {})["synthetic_atoms"])
-                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 (not a mapping)
+            about, tensors = read_weights(self.path)
             if about["format"] != FORMAT:
                 raise ValueError(f"format {about['format']!r}")
             if about["identity"] != self.identity:

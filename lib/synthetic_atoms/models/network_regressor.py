@@ -12,20 +12,19 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.files import atomic_write
 from synthetic_atoms.models.checkpoint import Checkpoint
 from synthetic_atoms.models.inputs import InputError, checked
 from synthetic_atoms.models.network import CHUNK, Scaler
 from synthetic_atoms.models.rows import Rows, read_rows, read_targets
 from synthetic_atoms.models.training import TrainingOptions, choose_device, train
+from synthetic_atoms.models.weights import read_weights, write_weights
 from synthetic_atoms.splits import validation_split
 
 PASSING = ("device", "progress", "max_epochs")
@@ -157,8 +156,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         tensors = {f"network.{name}": value.contiguous() for name, value in self.network_.state_dict().items()}
         tensors["scaler.mean"] = torch.from_numpy(self.scaler_.mean)
         tensors["scaler.scale"] = torch.from_numpy(self.scaler_.scale)
-        with atomic_write(Path(path)) as stream:
-            stream.write(save(tensors, metadata={"synthetic_atoms": json.dumps(about, sort_keys=True)}))
+        write_weights(Path(path), tensors, about)
 
     @classmethod
     def load(cls, path: Path) -> NetworkRegressor:
@@ -173,9 +171,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         if not path.is_file():
             raise DataError(f"Expected a {cls.NAME} at {path}, found no file.")
         try:
-            with safe_open(path, framework="pt") as archive:
-                about = json.loads((archive.metadata() or {})["synthetic_atoms"])
-                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+            about, tensors = read_weights(path)
             if about["format"] != cls.FORMAT:
                 raise ValueError(f"format {about['format']!r}")
             model = cls(**{**about["parameters"], "hidden_layers": tuple(about["parameters"]["hidden_layers"])})
