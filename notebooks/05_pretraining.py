@@ -532,7 +532,7 @@ display.show(
     caption=f"Error after pre-training on a teacher's labels and fine-tuning on {n_labels} cells, against the "
     "teacher's own error on test cells, both divided by the error of direct training on the same cells; mean and "
     f"standard deviation over {len(taught_folds)} folds. Numbers at the points: cells that the teacher was fitted to. "
-    "No teacher has seen the test cells. Dotted: the paper's ratio.",
+    "No teacher has seen the test cells. Dotted: the paper's ratio. Fits that are missing are left out.",
     alt="Fine-tuned error against the teacher's. " + spell_teachers(quality, labels) + ".",
     data=quality,
 )
@@ -636,10 +636,11 @@ for n in dict.fromkeys(leak["n_qm_labels"]):
     gain = leak[(leak["n_qm_labels"] == n) & (leak["saw_test_cells"] == 0)].iloc[0]
     if np.isfinite(found.value) and np.isfinite(gain["direct_meV"]):
         total = gain["direct_meV"] - gain["rmse_test_meV_per_atom"]
+        several = found.low < found.high
+        spread = f" (folds drawn with replacement: {found.low:.2f} to {found.high:.2f})" if several else " (one fold)"
         said.append(
             f"With {n:,} labels, fine-tuning errs by {found.value:.2f} meV per atom more if the teacher has not seen "
-            f"the test cells (folds drawn with replacement: {found.low:.2f} to {found.high:.2f}); without them its "
-            f"gain over direct training is {total:.1f} meV per atom."
+            f"the test cells{spread}; without them its gain over direct training is {total:.1f} meV per atom."
         )
 display.glue("seen_leakage", " ".join(said) if said else nothing)
 
