@@ -33,9 +33,9 @@ def measured_table() -> str:
     if table is None:
         return "*Not measured on this machine yet: run `python benchmarks/scaling.py`.*"
     one = float(table.loc[table["workers"] == 1, "seconds"].iloc[0])
-    lines = ["| workers | seconds | speed-up | GFLOP/s | load average |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| workers | seconds | speed-up | GFLOP/s per core | load average |", "| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {row.workers} | {row.seconds:.1f} | {one / row.seconds:.2f} | {row.gflops:.1f} | {row.load_average:.1f} |"
+        f"| {row.workers} | {row.seconds:.1f} | {one / row.seconds:.2f} | {row.gflops_per_core:.1f} | {row.load_average:.1f} |"
         for row in table.itertuples()
     ]
     first = table.iloc[0]
@@ -46,7 +46,7 @@ def measured_table() -> str:
     if table["load_average"].max() > first["cores"] + 0.5:
         text += (
             " **Other programs were using the machine at the time** (load average above the number of cores): the "
-            "ratio and the speed are lower bounds."
+            "ratio is no measure of the program."
         )
     return "\n".join([*lines, "", text])
 
@@ -106,7 +106,7 @@ def arithmetic_table(gflops: float) -> str:
 def tables() -> str:
     """Everything that ``scaling.md`` includes."""
     table = measured()
-    gflops = float(table.loc[table["workers"] == 1, "gflops"].iloc[0]) if table is not None else 10.0
+    gflops = float(table.loc[table["workers"] == 1, "gflops_per_core"].iloc[0]) if table is not None else 10.0
     assumed = "" if table is not None else "\n\nThe speed of a core is assumed, not measured."
     return (
         f"## Measured: one and two workers\n\n{measured_table()}\n\n"
