@@ -31,7 +31,7 @@ n_folds = 10  # folds of Table 1
 curve_folds = 5  # so many of these folds are used for the curves
 pretrain_sizes = [200, 600, 2000, 6000, 20000, 60000, 140000]  # environments in pre-training; all are added
 label_sizes = [25, 50, 100, 200, 400, 800]  # cells in direct training and fine-tuning; all are added
-n_trials = 8  # trials of each search for hyperparameters; 0: none
+n_trials = 9  # trials of each search for hyperparameters; 0: none
 cell_passes = 53000  # about as many cells are seen in each fit
 n_parity = 1000  # test atoms in the parity plots
 teacher_cells = [25, 50, 100, 400]  # cells that POD teachers are fitted to; all are added
@@ -187,7 +187,8 @@ display.glue(
     f"The networks have {len(widths)} hidden layers of {widths[0]} units. Settings depend on the kind of training and, "
     f"between the numbers named, are interpolated in the number of labels ({text_used}). "
     + (
-        f"They come from {p.n_trials} quasi-random trials of each kind at each number in the first fold, an equal "
+        f"They come from {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
+        "quasi-random ones, an equal "
         f"number for both, by "
         f"the error on validation cells; the lowest were {'; '.join(parts)}."
         if parts
@@ -531,7 +532,7 @@ display.show(
     caption=f"Error after pre-training on a teacher's labels and fine-tuning on {n_labels} cells, against the "
     "teacher's own error on test cells, both divided by the error of direct training on the same cells; mean and "
     f"standard deviation over {len(taught_folds)} folds. Numbers at the points: cells that the teacher was fitted to. "
-    "No teacher has seen the test cells. Dotted: the paper's ratio.",
+    "No teacher has seen the test cells. Dotted: the paper's ratio. Fits that are missing are left out.",
     alt="Fine-tuned error against the teacher's. " + spell_teachers(quality, labels) + ".",
     data=quality,
 )
@@ -635,10 +636,11 @@ for n in dict.fromkeys(leak["n_qm_labels"]):
     gain = leak[(leak["n_qm_labels"] == n) & (leak["saw_test_cells"] == 0)].iloc[0]
     if np.isfinite(found.value) and np.isfinite(gain["direct_meV"]):
         total = gain["direct_meV"] - gain["rmse_test_meV_per_atom"]
+        several = found.low < found.high
+        spread = f" (folds drawn with replacement: {found.low:.2f} to {found.high:.2f})" if several else " (one fold)"
         said.append(
             f"With {n:,} labels, fine-tuning errs by {found.value:.2f} meV per atom more if the teacher has not seen "
-            f"the test cells (folds drawn with replacement: {found.low:.2f} to {found.high:.2f}); without them its "
-            f"gain over direct training is {total:.1f} meV per atom."
+            f"the test cells{spread}; without them its gain over direct training is {total:.1f} meV per atom."
         )
 display.glue("seen_leakage", " ".join(said) if said else nothing)
 

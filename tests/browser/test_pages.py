@@ -237,3 +237,45 @@ def test_figures_stand_on_a_light_ground_and_text_against_its_own(browser, addre
                 )
                 assert tones[1] > 0.85
                 assert tones[1] - tones[0] > 0.3
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_interactive_map_answers_a_click(browser, address, width):
+    """At a desk and on a phone, from a server and, as after a download, from the file itself."""
+    name = "_static/viewers/structure-map.html"
+    for place in (address, f"{HTML.as_uri()}/"):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        page, problems, outside = context.new_page(), [], []
+        page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request, place=place, outside=outside: (
+                outside.append(request.url) if not request.url.startswith((place, "data:", "blob:")) else None
+            ),
+        )
+        page.goto(place + name)
+        page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
+        assert page.locator("#problem").is_hidden()
+        chosen = "all => all.map(input => input.value).join()"
+        before = page.locator("#info input").evaluate_all(chosen)
+        box = page.locator("#map").bounding_box()
+        for share in range(4, 17):  # along the diagonal of the map, until a point is hit
+            page.mouse.click(box["x"] + box["width"] * share / 20, box["y"] + box["height"] * share / 20)
+            page.wait_for_timeout(150)
+            if page.locator("#info input").evaluate_all(chosen) != before:
+                break
+        assert page.locator("#info input").evaluate_all(chosen) != before
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert problems == []
+        assert outside == []
+        context.close()
+
+
+def test_the_map_stands_on_its_page(browser, address):
+    with Visit(browser, address, "notebooks/06_structure_maps.html") as visit:
+        frame = visit.page.locator("iframe.sa-viewer")
+        frame.scroll_into_view_if_needed()
+        assert frame.get_attribute("title")
+        visit.page.frame_locator("iframe.sa-viewer").locator("body[data-ready=yes]").wait_for(timeout=60_000)
+        assert visit.problems == []
+        assert visit.outside == []

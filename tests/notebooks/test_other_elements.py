@@ -1,4 +1,4 @@
-"""Chapters 01 to 04 on a folder of silicon and on one of argon, whose atoms have no neighbours: minutes long."""
+"""Chapters on a folder of silicon and on one of argon, whose atoms have no neighbours: minutes long."""
 
 from __future__ import annotations
 
@@ -48,6 +48,17 @@ SMALL = {
         "n_folds": 2,
         "max_test": 100,
         "use_store": False,
+    },
+    "06_structure_maps": {
+        "n_environments": 120,
+        "n_neighbors": 10,
+        "n_measured": 100,
+        "map_seeds": [0],
+        "baselines": ["PCA"],
+        "n_interactive": 10,
+        "n_folds": 2,
+        "use_store": False,
+        "compute": True,
     },
 }
 CRYSTALS = {"Si": ("diamond", 5.43, 1), "Ar": ("fcc", 5.3, 2)}

@@ -114,7 +114,7 @@ def test_the_chosen_settings_are_those_of_the_lowest_validation_error(training):
     """Of the trials in the store, up to rounding."""
     stored = REAL_STORE.read()
     stored = stored[stored["training"] == training]
-    points = grid.trials(training, 8)
+    points = grid.trials(training, 9)
     for n, chosen in grid.CHOSEN[training].items():
         found = {}
         for row in stored[(stored["n_qm_labels"] == n) & (stored["fold"] == 0)].itertuples():
@@ -123,7 +123,7 @@ def test_the_chosen_settings_are_those_of_the_lowest_validation_error(training):
                 capped = point | {"batch_size": min(point["batch_size"], n // 5)}
                 if all(settings[name] == value for name, value in capped.items()):
                     found[index] = row.rmse_validation_meV_per_atom
-        assert len(found) == 8
+        assert len(found) == 9
         best = points[min(found, key=found.get)]
         assert {**best, "batch_size": min(best["batch_size"], n // 5)} == pytest.approx(chosen, rel=0.05)
 

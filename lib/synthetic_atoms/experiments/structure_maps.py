@@ -176,7 +176,9 @@ def _bottleneck(x: Float[np.ndarray, "n features"], seed: int) -> Float[np.ndarr
     widths = (256, min(N_COMPONENTS, x.shape[1]), 256)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it stops after a fixed number of epochs, by intention
-        model = MLPRegressor(widths, activation="tanh", max_iter=20, batch_size=min(200, len(x)), random_state=seed)
+        model = MLPRegressor(
+            hidden_layer_sizes=widths, activation="tanh", max_iter=20, batch_size=min(200, len(x)), random_state=seed
+        )
         model.fit(x, x)
     hidden = x
     for weights, offset in zip(model.coefs_[:2], model.intercepts_[:2], strict=True):

@@ -58,6 +58,7 @@ def with_direct(records: pd.DataFrame, direct: pd.DataFrame) -> pd.DataFrame:
     found = records.astype({name: float for name in records if name.startswith("rmse_")})
     pairs = zip(found["n_qm_labels"], found["fold"], strict=True)
     found["direct_meV"] = [reference.get(pair, np.nan) for pair in pairs]
+    found.loc[found[ERROR].isna(), "direct_meV"] = np.nan  # means are over the folds that both have
     found["teacher_ratio"] = found[TEACHER_ERROR] / found["direct_meV"]
     found["ratio"] = found[ERROR] / found["direct_meV"]
     return found

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from synthetic_atoms.figures.pretraining import COLOURS, TEACHER_COLOUR
 from synthetic_atoms.figures.style import new_figure, style
+
+
+def _ticks(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers on a logarithmic axis."""
+    axis.set_ticks([tick * 10.0**k for k in range(-2, 4) for tick in (1, 2, 5) if low <= tick * 10.0**k <= high])
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def quality(table: pd.DataFrame, paper: tuple[float, float]) -> Figure:
@@ -42,13 +50,11 @@ def quality(table: pd.DataFrame, paper: tuple[float, float]) -> Figure:
         axes.plot(*paper, "*", ms=12, color=COLOURS["direct"], label="published (GAP, all labels)")
         axes.axhline(1, color=COLOURS["direct"], linestyle="dashdot", label="direct training")
         axes.axvline(paper[0], color=TEACHER_COLOUR, linestyle="dotted", lw=1.2)
-        axes.set_xscale("log")
-        axes.set_xlabel("Error of the teacher / error of direct training")
+        axes.margins(0.12)
+        axes.set(xlabel="Error of the teacher / error of direct training", xscale="log", yscale="log")
         axes.set_ylabel("Error after fine-tuning /\nerror of direct training")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(0, None)
-        axes.margins(x=0.1)
+        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            _ticks(axis, *limits)
         axes.grid(which="major", color="0.9", lw=0.8)
         axes.set_axisbelow(True)
         figure.legend(loc="outside upper left", ncols=1)
@@ -82,13 +88,11 @@ def errors(records: pd.DataFrame, table: pd.DataFrame) -> Figure:
         ):
             axes.plot(table[column], y, marker, color=colour, ms=12 if marker == "|" else 7, mew=2, label=label)
         axes.set_yticks(y, table["label"])
-        axes.invert_yaxis()
-        axes.margins(y=0.12)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_ylim(len(table) - 0.5, -0.5)
         low, high = axes.get_xlim()
-        axes.set_xticks([tick for tick in (10, 20, 30, 50, 100, 200, 300, 500, 1000) if low <= tick <= high])
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        if high > 3 * low > 0:  # several decades do not fit on a linear axis
+            axes.set_xscale("log")
+            _ticks(axes.xaxis, *axes.get_xlim())
         axes.set_xlabel("Test RMSE (meV per atom)")
         axes.grid(axis="x", color="0.9", lw=0.8)
         axes.set_axisbelow(True)

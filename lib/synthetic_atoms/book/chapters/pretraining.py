@@ -29,7 +29,7 @@ class Pretraining(Common):
         [25, 50, 100, 200, 400, 800],
         description="Numbers of cells in direct training and fine-tuning; all that there are, are added.",
     )
-    n_trials: int = Field(8, ge=0, le=1000, description="Trials of each search for hyperparameters; 0 for none.")
+    n_trials: int = Field(9, ge=0, le=1000, description="Trials of each search for hyperparameters; 0 for none.")
     cell_passes: int = Field(
         53_000, ge=100, le=100_000_000, description="About as many cells are seen in each fit: sets its epochs."
     )
