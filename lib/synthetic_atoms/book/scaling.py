@@ -96,7 +96,7 @@ def arithmetic_table(gflops: float) -> str:
     lines += [
         "",
         f"At {gflops:.1f} GFLOP/s for each core, the descriptors of {SIZES[-1]:,} environments take "
-        f"{largest['descriptors_h']:,.1f} core hours, which any number of workers share. A pass of GPR is one unit, and "
+        f"{largest['descriptors_h']:,.1f} core hours, which any number of workers share. A pass of GPR is one unit and "
         f"stays on one worker: {largest['gpr_h'] / 24:,.1f} days with one thread, {largest['gpr_h'] / THREADS:,.1f} "
         f"hours with {THREADS}. Five folds are five units. A pass holds {3 * 8 * N_SPARSE**2 / 1e9:.1f} GB of sums, "
         "whatever the number of environments.",
