@@ -14,9 +14,9 @@ SIZES = (10**6, 10**7, 10**8)
 """Numbers of environments of the arithmetic."""
 
 N_SPARSE = 5000
-CLUSTER_CORES = 1024
+THREADS = 64
 PARAMETERS = 1_000_000
-"""Weights of a network as large as the paper's, rounded."""
+"""Weights of the network of the arithmetic."""
 
 EPOCHS = 100
 
@@ -33,9 +33,10 @@ def measured_table() -> str:
     if table is None:
         return "*Not measured on this machine yet: run `python benchmarks/scaling.py`.*"
     one = float(table.loc[table["workers"] == 1, "seconds"].iloc[0])
-    lines = ["| workers | seconds | speed-up | GFLOP/s | load average |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| workers | seconds | speed-up | GFLOP/s per core | load average |", "| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {row.workers} | {row.seconds:.1f} | {one / row.seconds:.2f} | {row.gflops:.1f} | {row.load_average:.1f} |"
+        f"| {row.workers} | {row.seconds:.1f} | {one / row.seconds:.2f} | {row.gflops_per_core:.1f} "
+        f"| {row.load_average:.1f} |"
         for row in table.itertuples()
     ]
     first = table.iloc[0]
@@ -46,7 +47,7 @@ def measured_table() -> str:
     if table["load_average"].max() > first["cores"] + 0.5:
         text += (
             " **Other programs were using the machine at the time** (load average above the number of cores): the "
-            "ratio and the speed are lower bounds."
+            "ratio is no measure of the program."
         )
     return "\n".join([*lines, "", text])
 
@@ -85,20 +86,20 @@ def arithmetic_table(gflops: float) -> str:
         ("descriptors (core hours)", "descriptors_h", ",.1f"),
         (f"GPR, M = {N_SPARSE:,}: operations", "gpr_FLOP", ".1e"),
         ("GPR (core hours)", "gpr_h", ",.0f"),
-        (f"NN, {EPOCHS} epochs: operations", "network_FLOP", ".1e"),
+        (f"NN, {PARAMETERS:,} weights, {EPOCHS} epochs: operations", "network_FLOP", ".1e"),
         ("NN (core hours)", "network_h", ",.0f"),
     ]
     lines = ["| environments | " + " | ".join(f"{n:,}" for n in SIZES) + " |", "| --- " * (len(SIZES) + 1) + "|"]
     for name, key, form in rows:
         lines.append(f"| {name} | " + " | ".join(format(one[key], form) for one in found) + " |")
     largest = found[-1]
-    total = largest["descriptors_h"] + largest["gpr_h"]
     lines += [
         "",
-        f"At {gflops:.1f} GFLOP/s for each core, descriptors and one GPR model for {SIZES[-1]:,} environments take "
-        f"{total:,.0f} core hours: {total / 2 / 24:,.0f} days on two cores, {total / CLUSTER_CORES:,.1f} hours on "
-        f"{CLUSTER_CORES:,}, if the folds and the sizes are spread over them. The pass holds "
-        f"{3 * 8 * N_SPARSE**2 / 1e9:.1f} GB of sums, whatever the number of environments.",
+        f"At {gflops:.1f} GFLOP/s for each core, the descriptors of {SIZES[-1]:,} environments take "
+        f"{largest['descriptors_h']:,.1f} core hours, which any number of workers share. A pass of GPR is one unit and "
+        f"stays on one worker: {largest['gpr_h'] / 24:,.1f} days with one thread, {largest['gpr_h'] / THREADS:,.1f} "
+        f"hours with {THREADS}. Five folds are five units. A pass holds {3 * 8 * N_SPARSE**2 / 1e9:.1f} GB of sums, "
+        "whatever the number of environments.",
     ]
     return "\n".join(lines)
 
@@ -106,7 +107,7 @@ def arithmetic_table(gflops: float) -> str:
 def tables() -> str:
     """Everything that ``scaling.md`` includes."""
     table = measured()
-    gflops = float(table.loc[table["workers"] == 1, "gflops"].iloc[0]) if table is not None else 10.0
+    gflops = float(table.loc[table["workers"] == 1, "gflops_per_core"].iloc[0]) if table is not None else 10.0
     assumed = "" if table is not None else "\n\nThe speed of a core is assumed, not measured."
     return (
         f"## Measured: one and two workers\n\n{measured_table()}\n\n"
