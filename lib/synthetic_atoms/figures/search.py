@@ -43,6 +43,11 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
             axes.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
             if column not in linear:
                 axes.set_xscale("log")
+                axes.xaxis.set_minor_formatter(NullFormatter())
+                low, high = finite.loc[finite[column] > 0, column].agg(["min", "max"])
+                if high / low < 100:  # less than two decades: two ticks with plain numbers
+                    ticks = [float(f"{tick:.1g}") for tick in (low * 1.1, high * 0.9)]
+                    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.set_xlabel(label, fontsize=9)
             axes.tick_params(labelsize=8.5)
             axes.grid(color="0.92", lw=0.8)

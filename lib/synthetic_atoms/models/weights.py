@@ -33,9 +33,10 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     DataError
         If the file cannot be written.
     """
-    text = json.dumps(about, sort_keys=True)
+    # One entry of metadata only: safetensors writes several in any order, and the same model must give the same bytes.
+    whole = {**about, _DIGEST: _digest(tensors, json.dumps(about, sort_keys=True))}
     with atomic_write(path) as stream:
-        stream.write(save(dict(tensors), metadata={_ABOUT: text, _DIGEST: _digest(tensors, text)}))
+        stream.write(save(dict(tensors), metadata={_ABOUT: json.dumps(whole, sort_keys=True)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -47,9 +48,9 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         If the digest is another one; what the libraries raise if the file is no such file.
     """
     with safe_open(path, framework="pt") as archive:
-        metadata = archive.metadata() or {}
-        text = metadata[_ABOUT]
+        about = json.loads((archive.metadata() or {})[_ABOUT])
         tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 (not a mapping)
-    if _DIGEST in metadata and metadata[_DIGEST] != _digest(tensors, text):
+    digest = about.pop(_DIGEST, None)
+    if digest is not None and digest != _digest(tensors, json.dumps(about, sort_keys=True)):
         raise ValueError("another content than was written")
-    return json.loads(text), tensors
+    return about, tensors
