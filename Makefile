@@ -15,7 +15,7 @@ PARALLEL := -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book test test-all test-browser audit artefact verify lint format pair lock clean
+.PHONY: help setup book test test-all test-browser audit faults advisories artefact verify lint format pair lock clean
 
 help: ## List the targets
 	@echo "Targets (PROFILE=smoke, book or paper; PYTHON=another Python):"
@@ -58,6 +58,12 @@ artefact: book ## Pack sources, book and executed notebooks into one archive, wi
 
 verify: $(READY) ## Check an archive: make verify ARTEFACT=FILE
 	$(BIN)/synthetic-atoms artefact --verify $(ARTEFACT)
+
+faults: $(READY) ## Provoke faults and count those that do harm: none may
+	$(BIN)/python tests/faults/faults.py
+
+advisories: $(READY) ## Ask for known advisories about the locked packages (needs pip-audit and the network)
+	$(BIN)/python .ci/advisories.py
 
 lint: $(READY) ## Check style, formatting and that each notebook is as its .py says
 	$(BIN)/ruff check .

@@ -244,7 +244,10 @@ def main() -> None:
     options = parser.parse_args()
 
     if options.features:
-        X, y = np.load(options.features, mmap_mode="r"), np.load(options.energies)
+        X, y = (
+            np.load(options.features, mmap_mode="r", allow_pickle=False),
+            np.load(options.energies, allow_pickle=False),
+        )
     else:
         most = max(options.n, options.peer_n + 1000, options.path_n + 500)
         X, y = generated(min(most, DISTINCT_ROWS), options.n_features)

@@ -50,7 +50,7 @@ def test_defaults_are_allowed_and_filled_in():
         ),
         (
             {"models": ["GPR", "GRP"]},
-            "Expected 'models' of chapter 03_learning_curves to be a non-empty list, each item one of 'GPR', 'NN', "
+            "Expected 'models' of chapter 03_learning_curves to be a non-empty list, each item one of 'GPR', 'NN', 'DKL', "
             "each once, found [GPR, GRP].",
         ),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from synthetic_atoms.book import parameters, profiles, project
+from synthetic_atoms.book import colab, parameters, profiles, project, scaling
 from synthetic_atoms.book.execute import PROVENANCE, Execution, source_notebook
 
 EXECUTED_ONLY = ("injected-parameters",)
@@ -97,7 +97,7 @@ def stage_notebook(execution: Execution, source: Path) -> None:
         shutil.copytree(execution.folder / "viewers", source / "_static" / "viewers", dirs_exist_ok=True)
     downloads = source / "downloads" / chapter
     downloads.mkdir(parents=True)
-    shutil.copy2(source_notebook(chapter), downloads / f"{chapter}.ipynb")
+    colab.write_copy(source_notebook(chapter), downloads / f"{chapter}.ipynb")
     shutil.copy2(execution.notebook, downloads / f"{chapter}-executed.ipynb")
     shutil.copy2(execution.folder / PROVENANCE, downloads / f"{chapter}-{PROVENANCE}")
 
@@ -218,6 +218,7 @@ def stage(executions: Sequence[Execution], source: Path) -> None:
     changes = root / "CHANGELOG.md"
     if changes.is_file():
         shutil.copy2(changes, source / "changelog_text.md")  # changelog.md includes it
+    scaling.write(source)
     for execution in executions:
         stage_notebook(execution, source)
     (source / "parameters.md").write_text(parameters_page(), encoding="utf-8")

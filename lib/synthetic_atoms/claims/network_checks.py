@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.claims.evidence import Evidence
 from synthetic_atoms.claims.ledger import NO_RECORD, Outcome, judged
 from synthetic_atoms.experiments import fine_tuning_findings as findings
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED
 from synthetic_atoms.experiments.map_measures import neighbours, purity
-from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED
+from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
 
 TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
 
@@ -123,8 +124,16 @@ def _measure(evidence: Evidence, name: str, column: str) -> float:
 
 
 def sp_island(evidence: Evidence) -> Outcome:
-    value = _measure(evidence, PAPER_LIKE, "purity_sp")
-    return NO_RECORD if np.isnan(value) else judged(value >= 0.9, value >= 0.75, f"{value:.0%}")
+    maps = evidence.maps
+    if maps is None:
+        return NO_RECORD
+    is_sp = evidence.dataset.coordination()[maps.rows] == CATEGORIES["sp"]
+    cluster = clusters(maps.coordinates[PAPER_LIKE])
+    inside = np.bincount(cluster, weights=is_sp)
+    island = int(np.argmax(inside / np.bincount(cluster)))
+    pure, share = float(inside[island] / (cluster == island).sum()), float(inside[island] / is_sp.sum())
+    text = f"{pure:.0%} of a cluster are sp atoms, {share:.0%} of all of them"
+    return judged(pure >= 0.9 and share >= 0.5, pure >= 0.75 and share >= 0.3, text)
 
 
 def nn_map_separates(evidence: Evidence) -> Outcome:

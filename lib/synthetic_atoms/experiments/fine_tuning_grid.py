@@ -53,8 +53,8 @@ CHOSEN: dict[str, dict[int, dict[str, Any]]] = {
         1462: {"learning_rate": 2.59e-3, "weight_decay": 0.00296, "batch_size": 7, "dropout": 0.24},
     },
     FINETUNED: {
-        100: {"learning_rate": 1.51e-5, "weight_decay": 0.00122, "batch_size": 12, "dropout": 0.0254},
-        1462: {"learning_rate": 8.21e-4, "weight_decay": 0.00296, "batch_size": 7, "dropout": 0.24},
+        100: {"learning_rate": 1.46e-5, "weight_decay": 0.00122, "batch_size": 12, "dropout": 0.0254},
+        1462: {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0},
     },
 }
 """The trial with the lowest validation error of each search, by the number of labels it was made with."""

@@ -20,6 +20,7 @@ STORES = {
     "sparse_gpr": "gpr_path",
     "structure_maps": "map_measures",
     "teacher_settings": "teacher_settings",
+    "teachers": "teachers",
 }
 """Module of :mod:`synthetic_atoms.experiments` that has each store, by the stem of its file."""
 

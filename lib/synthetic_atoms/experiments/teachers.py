@@ -22,7 +22,7 @@ from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, cells_
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import aligned, fit_total_energies, total_energies
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.synthesis import pod
 from synthetic_atoms.synthesis.potentials import LCBOP, TERSOFF
@@ -83,9 +83,9 @@ class Lesson:
     fold: int
 
 
-def store() -> RecordStore:
-    """The stored records."""
-    return RecordStore(data_directory() / "records" / "teachers.csv", ASKED, FOUND)
+def store(dataset: str = "embedded") -> RecordStore:
+    """The stored records: with the project for its own data, else the user's."""
+    return RecordStore(records_directory(dataset) / "teachers.csv", ASKED, FOUND, checked=dataset != "embedded")
 
 
 def _shuffled_frames(study: FineTuning, fold: int) -> Int[np.ndarray, " frames"]:
@@ -267,12 +267,12 @@ def teachers(
     wanted = requests(study, lessons)
     todo = list(dict.fromkeys(lessons))
     if use_store:
-        records = store().select(wanted)
+        records = store(study.dataset.name).select(wanted)
         missing = records["rmse_test_meV_per_atom"].isna().to_numpy()
         if not compute or not missing.any():
             return records
         todo = [lesson for lesson, lacks in zip(todo, missing, strict=True) if lacks]
-    keep = (lambda row: store().add([row])) if use_store else lambda row: None
+    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
     done, failures = run_units(
         run_lesson, [(study, one) for one in todo], workers=workers, scheduler=scheduler, description="teachers",
         on_result=keep,
@@ -280,5 +280,5 @@ def teachers(
     if failures:
         raise failures[0]
     if use_store:
-        return store().select(wanted)
+        return store(study.dataset.name).select(wanted)
     return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
