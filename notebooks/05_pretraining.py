@@ -461,7 +461,9 @@ for name, value in {"short_labels": short_labels, "seen_labels": seen_labels, "s
 # with a small error. A network that copies it starts close to the QM energies, and there is little left for the
 # labels to add. The paper's teacher erred on its own cells about as much as a directly trained network. The teacher
 # has also seen the cells on which fine-tuning is tested, in the paper as here, so that a part of the gain is
-# information about test cells.
+# information about test cells. And direct training is the harder search: with few trials and a noisy validation
+# set its settings are less certain than those of fine-tuning, which starts near its end ("What was tried" has all
+# trials). Better settings for it would make the gain smaller.
 
 # %% [markdown]
 # ## Beyond the paper: the teacher
