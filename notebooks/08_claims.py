@@ -73,14 +73,21 @@ display.show(
 # ## The ledger
 
 # %% tags=["hide-input"]
-shown = table.assign(links=[f"{{numref}}`{figure}`" for figure in table["figure"]])[
-    ["says", "where", "published", "ours", "test", "verdict", "links"]
-]
-display.show_table(
-    shown.rename(columns={"says": "claim", "ours": "this book", "test": "reproduced if", "links": "shown in"}),
-    name="claims",
-    caption="Claims of the paper, with the published value, this book's, the test and the verdict.",
-)
+for chapter, part in table.groupby("chapter", sort=False):
+    display.show_table(
+        pd.DataFrame(
+            {
+                "claim": [f"{row.says} *({row.where})*" for row in part.itertuples()],
+                "verdict": part["verdict"],
+                "published": part["published"],
+                "this book": part["ours"],
+                "reproduced if": part["test"],
+                "shown in": [f"{{numref}}`{figure}`" for figure in part["figure"]],
+            }
+        ),
+        name=f"claims-{chapter[:2]}",
+        caption=f"Claims that chapter {chapter[:2]} treats.",
+    )
 
 # %% [markdown]
 # ## What is not reproduced, and why
