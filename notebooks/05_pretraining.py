@@ -356,19 +356,20 @@ display.show(
     + f"; direct training {direct_all['rmse_test_meV_per_atom'].mean():.1f} meV per atom.",
     data=summary_c,
 )
-start = findings.helps_from(
+start, n_telling = findings.helps_from(
     pd.concat([curve_c, curve_d[curve_d["n_qm_labels"] == all_labels]]).drop_duplicates(grid.ASKED)
 )
 if summary_c["rmse_test_meV_per_atom"].isna().all() or direct_all["rmse_test_meV_per_atom"].isna().all():
     seen_size = nothing
 elif start is None:
     seen_size = (
-        "At no size in the grid does the fine-tuned network err less than the directly trained one in every fold."
+        "At no size in the grid does the fine-tuned network err less than the directly trained one in every one of the "
+        f"{n_telling} folds that have all sizes."
     )
 else:
     seen_size = (
         f"From {start:,} environments on, the fine-tuned network errs less than the directly trained one in every "
-        f"one of the {len(folds)} folds. The cells that a fold trains on have {n_atoms:,} atoms, so that this is "
+        f"one of the {n_telling} folds that have all sizes. The cells that a fold trains on have {n_atoms:,} atoms, so that this is "
         f"{start / n_atoms:.2g} times as many."
     )
 display.glue("seen_size", seen_size)

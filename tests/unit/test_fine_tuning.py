@@ -76,9 +76,9 @@ def test_from_which_size_on_pre_training_helps():
         {"training": grid.DIRECT, "n_pretrain_environments": 0, "n_qm_labels": 9, "fold": k, findings.ERROR: 50.0 + k}
         for k in range(3)
     ]
-    assert findings.helps_from(pd.DataFrame(rows)) == 1000
+    assert findings.helps_from(pd.DataFrame(rows)) == (1000, 3)
     rows[-1][findings.ERROR] = 40.0  # one fold in which direct training is better
-    assert findings.helps_from(pd.DataFrame(rows)) is None
+    assert findings.helps_from(pd.DataFrame(rows)) == (None, 3)
 
 
 def test_cells_of_smaller_sets_are_part_of_larger_ones():

@@ -121,12 +121,12 @@ def show_viewer(
 
 def viewer_markdown(content: Mapping[str, Any]) -> str:
     """MyST Markdown of a viewer that :func:`show_viewer` has written."""
-    title = html.escape(content["title"], quote=True)
+    title, file = html.escape(content["title"], quote=True), f"../_static/viewers/{content['file']}"
     return (
         "~~~~{raw} html\n"
-        f'<iframe class="sa-viewer" id="viewer-{content["name"]}" src="../_static/viewers/{content["file"]}" '
-        f'title="{title}" loading="lazy"></iframe>\n~~~~\n\n'
-        f"{content['caption']} [Open it by itself](../_static/viewers/{content['file']}).\n"
+        f'<iframe class="sa-viewer" id="viewer-{content["name"]}" src="{file}" title="{title}" loading="lazy">'
+        "</iframe>\n"
+        f'<p><a href="{file}">Open the map by itself</a></p>\n~~~~\n\n{content["caption"]}\n'
     )
 
 

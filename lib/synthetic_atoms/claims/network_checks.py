@@ -109,13 +109,12 @@ def pretraining_size(evidence: Evidence) -> Outcome:
     part = table[table["n_qm_labels"] == labels]
     if part.loc[part["training"] == FINETUNED, "n_pretrain_environments"].nunique() < 3:
         return NO_RECORD
-    start, cells = findings.helps_from(part), evidence.dataset.cells()
+    (start, folds), cells = findings.helps_from(part), evidence.dataset.cells()
     atoms = cells.n_environments * labels / cells.n_frames
     if start is None:
-        return judged(False, False, "no size at which it helps in every fold")
-    return judged(
-        1 / 3 <= start / atoms <= 3, True, f"from {start:,} on, {start / atoms:.2g} times the atoms of the cells"
-    )
+        return judged(False, False, f"no size at which it helps in every one of {folds} folds")
+    text = f"from {start:,} on, {start / atoms:.2g} times the atoms of the cells ({folds} folds)"
+    return judged(1 / 3 <= start / atoms <= 3, True, text)
 
 
 def _measure(evidence: Evidence, name: str, column: str) -> float:

@@ -39,9 +39,14 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_fold(records: pd.DataFrame, training: str, over: str) -> pd.DataFrame:
-    """Test errors of one kind of training: one row per number of ``over``, one column per fold, complete rows only."""
+    """Test errors of one kind of training: one row per number of ``over``, one column per fold.
+
+    Folds that lack a number are left out; if all do, numbers that lack a fold are.
+    """
     part = records[records["training"] == training]
-    return part.pivot_table(index=over, columns="fold", values=ERROR, aggfunc="first").astype(float).dropna()
+    table = part.pivot_table(index=over, columns="fold", values=ERROR, aggfunc="first").astype(float)
+    complete = table.dropna(axis=1)
+    return complete if complete.shape[1] else table.dropna(axis=0)
 
 
 def bootstrap(
@@ -118,20 +123,21 @@ def meeting_point(records: pd.DataFrame, last: int = 4) -> Estimate:
     return bootstrap(meet, direct.loc[both], fine.loc[both])
 
 
-def helps_from(records: pd.DataFrame) -> int | None:
-    """Smallest pre-training size from which on fine-tuning errs less than direct training in every fold, or None."""
+def helps_from(records: pd.DataFrame) -> tuple[int | None, int]:
+    """Smallest pre-training size from which on fine-tuning errs less than direct training in every fold, or None; and
+    how many folds tell."""
     direct = by_fold(records, DIRECT, "n_qm_labels")
     fine = by_fold(records, FINETUNED, "n_pretrain_environments")
     folds = [fold for fold in fine.columns if fold in direct.columns]
     if direct.empty or not folds:
-        return None
+        return None, 0
     better = (fine[folds] < direct[folds].iloc[-1]).all(axis=1)
     found = None
     for size in reversed(better.index):
         if not better[size]:
             break
         found = int(size)
-    return found
+    return found, len(folds)
 
 
 def paired(records: pd.DataFrame) -> Estimate:

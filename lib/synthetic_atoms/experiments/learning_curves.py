@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -172,7 +173,17 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
 
 def _checkpoint(curve: Curve, model: str, fold: int, n_train: int, settings: Mapping[str, object]) -> Path:
     """Where a long fit keeps its state, so that it goes on after an interruption."""
-    asked = [curve.dataset, curve.n_folds, curve.soap, model, fold, curve.seed, n_train, sorted(settings.items())]
+    asked = [
+        curve.dataset,
+        curve.dataset.load().fingerprint,
+        curve.n_folds,
+        curve.soap,
+        model,
+        fold,
+        curve.seed,
+        n_train,
+        sorted(settings.items()),
+    ]
     digest = hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()
     return cache_directory() / "checkpoints" / f"curve-{digest}.safetensors"
 
@@ -224,9 +235,10 @@ def learning_curves(
             return records
     else:
         missing = requests
+    # One unit for each fit: what is finished is kept. A fold's next fit finds its data in memory, or in the cache.
     groups = [
-        (curve, model, fold, tuple(sorted(group["n_train"])))
-        for (model, fold), group in missing.groupby(["model", "fold"], sort=False)
+        (curve, str(row.model), int(row.fold), (int(row.n_train),))
+        for row in missing.sort_values(["model", "fold", "n_train"], kind="stable").itertuples()
     ]
     data = curve.dataset.load()
     for split in splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test):
