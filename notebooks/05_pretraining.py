@@ -369,8 +369,8 @@ elif start is None:
 else:
     seen_size = (
         f"From {start:,} environments on, the fine-tuned network errs less than the directly trained one in every "
-        f"one of the {n_telling} folds that have all sizes. The cells that a fold trains on have {n_atoms:,} atoms, so that this is "
-        f"{start / n_atoms:.2g} times as many."
+        f"one of the {n_telling} folds that have all sizes. The cells that a fold trains on have {n_atoms:,} atoms, "
+        f"so that this is {start / n_atoms:.2g} times as many."
     )
 display.glue("seen_size", seen_size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import subprocess
@@ -50,10 +51,23 @@ def test_notebook_validates_its_parameters_in_its_second_cell(chapter):
 
 
 @pytest.fixture(scope="module", params=list(parameters.CHAPTERS))
-def executed(request) -> Path:
-    """Folder of a chapter that was executed in the smoke profile."""
+def executed(request, testrun_uid) -> Path:
+    """Folder of a chapter that was executed in the smoke profile, once for all processes of the tests."""
     chapter = request.param
     folder = project.build_directory() / "executed" / "smoke" / chapter  # where 'make book' finds it unchanged
+    note = project.build_directory() / "tests" / f"{chapter}.ran"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with note.open("a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        if stream.read() != testrun_uid or not (folder / "provenance.json").is_file():
+            execute(chapter, folder)
+            stream.truncate(0)
+            stream.write(testrun_uid)
+    return folder
+
+
+def execute(chapter: str, folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "synthetic_atoms", "run", chapter, "--profile", "smoke", "-o", folder, "--overwrite"],
         cwd=ROOT,
@@ -63,7 +77,6 @@ def executed(request) -> Path:
         timeout=1200,
     )
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.mark.xdist_group("notebooks")
