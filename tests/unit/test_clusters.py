@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,17 @@ from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.gpr_path import sparse_gpr
 from synthetic_atoms.scheduling import SCHEDULER_VARIABLE, default_scheduler, rows_within_memory, run_units
 
-pytestmark = pytest.mark.xdist_group("scheduling")
+pytestmark = [
+    pytest.mark.xdist_group("scheduling"),
+    # dask-jobqueue leaves half-made clusters behind when a description is refused, and they complain of it
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed cluster"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_for_other_tests():
+    yield
+    gc.collect()
 
 
 def described(folder: Path, system: str, jobs: object = 1, **arguments: object) -> Path:

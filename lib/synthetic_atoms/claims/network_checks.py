@@ -111,6 +111,8 @@ def pretraining_size(evidence: Evidence) -> Outcome:
         return NO_RECORD
     (start, folds), cells = findings.helps_from(part), evidence.dataset.cells()
     atoms = cells.n_environments * labels / cells.n_frames
+    if folds < 2:
+        return Outcome("no record", "one fold has all sizes, which is too few to tell")
     if start is None:
         return judged(False, False, f"no size at which it helps in every one of {folds} folds")
     text = f"from {start:,} on, {start / atoms:.2g} times the atoms of the cells ({folds} folds)"
