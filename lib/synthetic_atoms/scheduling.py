@@ -21,6 +21,10 @@ from tqdm.auto import tqdm
 from synthetic_atoms.errors import MissingDependencyError, ParameterError, SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
 
+# A message to a worker that has just died is no news for the reader: its unit goes to another one.
+logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
+os.environ.setdefault("DASK_LOGGING__DISTRIBUTED__BATCHED", "critical")
+
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 

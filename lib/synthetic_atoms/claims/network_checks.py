@@ -128,13 +128,14 @@ def sp_island(evidence: Evidence) -> Outcome:
     maps = evidence.maps
     if maps is None:
         return NO_RECORD
-    is_sp = evidence.dataset.coordination()[maps.rows] == CATEGORIES["sp"]
-    cluster = clusters(maps.coordinates[PAPER_LIKE])
-    inside = np.bincount(cluster, weights=is_sp)
-    island = int(np.argmax(inside / np.bincount(cluster)))
-    pure, share = float(inside[island] / (cluster == island).sum()), float(inside[island] / is_sp.sum())
-    text = f"{pure:.0%} of a cluster are sp atoms, {share:.0%} of all of them"
-    return judged(pure >= 0.9 and share >= 0.5, pure >= 0.75 and share >= 0.3, text)
+    coordination = evidence.dataset.coordination()[maps.rows]
+    share = purity(neighbours(maps.coordinates[PAPER_LIKE]), coordination, CATEGORIES["sp"])
+    is_sp, cluster = coordination == CATEGORIES["sp"], clusters(maps.coordinates[PAPER_LIKE])
+    inside = np.bincount(cluster, weights=is_sp) / np.bincount(cluster)
+    held = float(is_sp[cluster == int(np.argmax(inside))].sum() / is_sp.sum())
+    text = f"{share:.0%} of the neighbours of sp atoms are sp; "
+    text += f"a cluster of {inside.max():.0%} sp atoms holds {held:.0%} of all"
+    return judged(share >= 0.9, share >= 0.75, text)
 
 
 def nn_map_separates(evidence: Evidence) -> Outcome:
