@@ -23,7 +23,6 @@ from synthetic_atoms.files import atomic_write
 
 # A message to a worker that has just died is no news for the reader: its unit goes to another one.
 logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
-os.environ.setdefault("DASK_LOGGING__DISTRIBUTED__BATCHED", "critical")
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
