@@ -15,7 +15,7 @@ PARALLEL := -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book test test-all test-browser audit faults advisories artefact verify lint format pair lock clean
+.PHONY: help setup book test test-all test-browser audit faults advisories pdf artefact verify lint format pair lock clean
 
 help: ## List the targets
 	@echo "Targets (PROFILE=smoke, book or paper; PYTHON=another Python):"
@@ -53,7 +53,10 @@ test-browser: $(READY) ## Open every page of the built book in headless Chromium
 audit: $(READY) ## Refit randomly chosen stored results; fails if one does not come out again
 	$(BIN)/synthetic-atoms audit $(AUDIT_ARGS)
 
-artefact: book ## Pack sources, book and executed notebooks into one archive, with checksums and an RO-Crate
+pdf: book ## Print the book into one PDF: _build/book/synthetic-atoms.pdf (needs Chromium)
+	$(BIN)/synthetic-atoms pdf
+
+artefact: pdf ## Pack sources, book, PDF and executed notebooks into one archive, with checksums and an RO-Crate
 	$(BIN)/synthetic-atoms artefact --output $(ARTEFACT)
 
 verify: $(READY) ## Check an archive: make verify ARTEFACT=FILE

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("cluster", "synthesis", "test")
+EXTRAS = ("cluster", "pdf", "synthesis", "test")
 UNLOCKED = {"pip", "setuptools", "wheel"}
 
 HEADER = """\

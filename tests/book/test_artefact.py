@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -40,6 +42,9 @@ def project(tmp_path, monkeypatch) -> Path:
         path = folder / "_build" / "book" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
+    described = folder / "_build" / "book" / "source" / "downloads" / "01" / "01-provenance.json"
+    described.write_text(json.dumps({"chapter": "01", "uncommitted_changes": False}))
+    (folder / "_build" / "book" / artefact.PDF).write_bytes(b"%PDF-1.4")
     monkeypatch.setenv("SYNTHETIC_ATOMS_ROOT", str(folder))
     return folder
 
@@ -48,7 +53,7 @@ def test_it_is_the_same_each_time_and_agrees_with_itself(project, tmp_path):
     one, two = tmp_path / "1.tar.gz", tmp_path / "2.tar.gz"
     assert artefact.build(one) == artefact.build(two)
     assert one.read_bytes() == two.read_bytes()
-    assert artefact.verify(one) == 7 + 3 + 1
+    assert artefact.verify(one) == 7 + 4 + 2
 
 
 def test_other_programs_read_its_description(project, tmp_path):
@@ -73,6 +78,22 @@ def test_it_is_not_made_of_what_is_not_committed_or_not_built(project, tmp_path)
     (project / "_build" / "book" / "html" / "_static").rmdir()
     (project / "_build" / "book" / "html").rmdir()
     with pytest.raises(BookError, match="run 'make book' first"):
+        artefact.build(tmp_path / "a.tar.gz")
+
+
+def test_it_is_not_made_of_a_chapter_that_no_commit_describes_or_of_an_older_pdf(project, tmp_path):
+    book = project / "_build" / "book"
+    described = book / "source" / "downloads" / "01" / "01-provenance.json"
+    clean = described.read_text()
+    described.write_text(clean.replace("false", "true"))
+    with pytest.raises(BookError, match="found that 01 was run with uncommitted changes"):
+        artefact.build(tmp_path / "a.tar.gz")
+    described.write_text(clean)
+    os.utime(book / artefact.PDF, (0, 0))
+    with pytest.raises(BookError, match="run 'make pdf' first"):
+        artefact.build(tmp_path / "a.tar.gz")
+    (book / artefact.PDF).unlink()
+    with pytest.raises(BookError, match="run 'make pdf' first"):
         artefact.build(tmp_path / "a.tar.gz")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from synthetic_atoms.book import project
@@ -279,3 +280,36 @@ def test_the_map_stands_on_its_page(browser, address):
         visit.page.frame_locator("iframe.sa-viewer").locator("body[data-ready=yes]").wait_for(timeout=60_000)
         assert visit.problems == []
         assert visit.outside == []
+
+
+SERIOUS = ("serious", "critical")
+EXCEPT = [[".citation-list"]]
+"""docutils' lists of references: axe does not know that a list may hold items of role doc-biblioentry."""
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [(name, "light") for name in PAGES] + [(name, "dark") for name in CONTENT if name.startswith("notebooks/")],
+)
+def test_axe_finds_no_serious_violation(browser, address, name, scheme):
+    with Visit(browser, address, name, scheme=scheme) as visit:
+        violations = Axe().run(visit.page, context={"exclude": EXCEPT}).response["violations"]
+    found = [
+        f"{violation['id']}: {node['target']} {node['html'][:200]}"
+        for violation in violations
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+    assert found == []
+
+
+def test_axe_sees_what_is_wrong(browser):
+    """The check itself fails where it must."""
+    page = browser.new_page()
+    page.set_content(
+        "<html lang='en'><title>x</title><main><img src='data:,'>"
+        "<p style='color:#ccc;background:#fff'>Words that are too pale to be read.</p></main>"
+    )
+    found = {violation["id"] for violation in Axe().run(page).response["violations"]}
+    page.close()
+    assert {"image-alt", "color-contrast"} <= found

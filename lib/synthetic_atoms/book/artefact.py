@@ -10,15 +10,16 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from rocrate.rocrate import ROCrate
 
 from synthetic_atoms.book import project
+from synthetic_atoms.book.execute import PROVENANCE
 from synthetic_atoms.files import atomic_write
 
-CHECKSUMS, METADATA = "SHA256SUMS", "ro-crate-metadata.json"
+CHECKSUMS, METADATA, PDF = "SHA256SUMS", "ro-crate-metadata.json", "synthetic-atoms.pdf"
 
 PARTS = {
     "source": "The repository at the commit: notebooks, library, data, records, lock file, tests",
@@ -55,6 +56,10 @@ def _built() -> Iterator[tuple[str, bytes]]:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.endswith(".doctree"):
                 yield f"{part}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+    printed, first = book / PDF, book / "html" / "index.html"
+    if not printed.is_file() or printed.stat().st_mtime < first.stat().st_mtime:
+        raise project.BookError(f"Expected the book in print at {printed}, newer than {first}: run 'make pdf' first.")
+    yield PDF, printed.read_bytes()
 
 
 def _description(files: dict[str, bytes], commit: str, when: datetime) -> bytes:
@@ -76,6 +81,7 @@ def _description(files: dict[str, bytes], commit: str, when: datetime) -> bytes:
         "source/requirements.lock": ("Versions of every package", None),
         "source/CITATION.cff": ("How to cite", None),
         "book/index.html": ("First page of the book", None),
+        PDF: ("The book in one PDF", None),
     }
     with tempfile.TemporaryDirectory() as scratch:
         for name, (title, licence) in described.items():
@@ -95,8 +101,20 @@ def _description(files: dict[str, bytes], commit: str, when: datetime) -> bytes:
     return (json.dumps(graph, indent=1, sort_keys=True) + "\n").encode()
 
 
+def _check_clean(files: dict[str, bytes]) -> None:
+    """Refuse results of a checkout that no commit describes."""
+    for name, content in files.items():
+        if name.startswith("executed/") and name.endswith(PROVENANCE):
+            run = json.loads(content)
+            if run["uncommitted_changes"]:
+                raise project.BookError(
+                    f"Expected a book run from a commit, found that {run['chapter']} was run with uncommitted changes: "
+                    "run 'make book BOOK_ARGS=--fresh' first."
+                )
+
+
 def build(output: Path) -> str:
-    """Write the archive (``.tar.gz``) of the committed sources and the book that is built.
+    """Write the archive (``.tar.gz``) of the committed sources and the book that is built and printed.
 
     The same commit and the same built book give the same bytes: members are sorted, times are the commit's.
 
@@ -108,13 +126,15 @@ def build(output: Path) -> str:
     Raises
     ------
     BookError
-        If there is no commit, the checkout has uncommitted changes, or there is no built book.
+        If there is no commit, the checkout has uncommitted changes, a chapter was run with such changes, or the
+        book is not built and printed.
     """
     commit = _git("rev-parse", "HEAD").strip()
     if _git("status", "--porcelain").strip():
         raise project.BookError("Expected a checkout without uncommitted changes, found some: commit them first.")
-    when = datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), tz=UTC)
+    when = project.commit_time(project.root())
     files = dict(sorted([*_sources(), *_built()]))
+    _check_clean(files)
     files[METADATA] = _description(files, commit, when)
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     files[CHECKSUMS] = sums.encode()

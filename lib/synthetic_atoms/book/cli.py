@@ -238,6 +238,23 @@ def artefact(
     typer.echo(f"{archive.build(output)}  {output}")
 
 
+@app.command()
+def pdf(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where it goes, by default beside the built book.")
+    ] = None,
+) -> None:
+    """Print the built book into one PDF, with Chromium."""
+    from synthetic_atoms.book import artefact as archive
+    from synthetic_atoms.book import pdf as printing
+    from synthetic_atoms.book import project
+
+    root, book = project.root(), project.build_directory() / "book"
+    output = output or book / archive.PDF
+    sheets = printing.write(book / "html", root / "_toc.yml", output, project.commit_time(root))
+    typer.echo(f"{sheets} pages  {output}")
+
+
 @app.command(name="fine-tune")
 def fine_tune(
     structures: Annotated[Path, typer.Argument(help="Structures with total energies, in a file that ASE reads.")],

@@ -84,12 +84,12 @@ def examine() -> list[Finding]:
     runtime = project.direct_dependencies()
     findings += [_package(requirement, needed=True) for requirement in runtime]
     names = {requirement.name for requirement in runtime}
-    for extra in ("cluster", "synthesis", "test"):
+    for extra in ("cluster", "pdf", "synthesis", "test"):
         optional = [r for r in project.direct_dependencies((extra,)) if r.name not in names]
         findings += [_package(requirement, needed=False) for requirement in optional]
     findings.append(_locked())
     findings.append(_program(("gap_fit", str(Path(sys.executable).parent / "gap_fit")), "to fit the teacher"))
-    findings.append(_program(("chromium", "chromium-browser", "google-chrome"), "for the browser tests"))
+    findings.append(_program(("chromium", "chromium-browser", "google-chrome"), "for the PDF and the browser tests"))
     if importlib.util.find_spec("torch"):
         import torch
 

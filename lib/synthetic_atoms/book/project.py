@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
     commit = git("rev-parse", "HEAD")
     status = git("status", "--porcelain")
     return commit, None if status is None else bool(status)
+
+
+def commit_time(folder: Path) -> datetime:
+    """When the last commit of a checkout was made; the start of 1980, the earliest that a zip can say, without one."""
+    try:
+        done = subprocess.run(["git", "-C", str(folder), "log", "-1", "--format=%ct"], capture_output=True, text=True)
+    except OSError:
+        return datetime(1980, 1, 1, tzinfo=UTC)
+    known = done.returncode == 0 and done.stdout.strip()
+    return datetime.fromtimestamp(int(done.stdout), tz=UTC) if known else datetime(1980, 1, 1, tzinfo=UTC)
 
 
 def direct_dependencies(extras: tuple[str, ...] = ()) -> list[Requirement]:

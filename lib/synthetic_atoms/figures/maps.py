@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from synthetic_atoms.figures.style import looks, new_figure, style
 
-CLUSTER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A")
+CLUSTER_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#555555")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 
 _DOT = {"s": 1.2, "linewidths": 0, "rasterized": True}
