@@ -21,7 +21,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 kde_environments = 20000  # at most this many environments per density estimate
 ring_frames = 600  # count the rings of at most this many final frames
@@ -47,7 +47,7 @@ from synthetic_atoms.errors import DataError, MissingDependencyError
 from synthetic_atoms.experiments import teacher_settings
 from synthetic_atoms.figures import chain, galleries
 from synthetic_atoms.figures import dataset as figures
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import OWN_DATASETS, data_directory
 from synthetic_atoms.synthesis import costs
 from synthetic_atoms.synthesis.crystals import diamond, graphite
 from synthetic_atoms.synthesis.teacher import Teacher
@@ -91,7 +91,7 @@ zero = "relative to the free atom" if has_reference else "as stored"
 energies_are = f"the teacher's, {zero}" if has_teacher or p.dataset.startswith("paper") else zero
 digits = max(2, 1 - int(np.floor(np.log10(max(binding.std(), 1e-9)))))  # of energies in eV, for two of their spread
 
-if p.dataset == "embedded":
+if p.dataset in OWN_DATASETS:
     in_short = (
         "This chapter shows the smaller set that comes with this book, made by the same chain of steps. It draws that "
         "chain (Fig. 1), the energies (Fig. 2a), and the variety of the structures: chains and sheets at low density, "
@@ -120,13 +120,21 @@ display.glue("n_environments", data.n_environments)
 display.glue("n_frames", data.n_frames)
 display.glue("n_trajectories_found", len(np.unique(data.trajectory)))
 display.glue("density_low", data.density_g_cm3.min())
+fitted_to = load_local_energies("embedded") if p.dataset == "embedded-all" else data
+display.glue(
+    "part_remark",
+    "All chapters use these data."
+    if fitted_to.n_environments >= data.n_environments
+    else f"The fits of the following chapters were made with a part of them, the {fitted_to.n_environments:,} "
+    f"environments of {len(np.unique(fitted_to.trajectory))} trajectories: each density at some temperatures.",
+)
 display.glue("density_high", data.density_g_cm3.max())
 data
 
 # %% [markdown]
 # This page uses {glue:text}`n_environments:,` environments in {glue:text}`n_frames:,` frames of
 # {glue:text}`n_trajectories_found` trajectories, at densities from {glue:text}`density_low:.1f` to
-# {glue:text}`density_high:.1f` g/cm³.
+# {glue:text}`density_high:.1f` g/cm³. {glue:text}`part_remark`
 
 # %% [markdown]
 # ## The chain and its costs
@@ -146,7 +154,7 @@ has_chain = not lacking
 if has_chain:
     cells = load_total_energies(p.dataset)
     everything = data if p.n_trajectories is None else load_local_energies(p.dataset)
-    folder = data_directory() / "embedded" if p.dataset == "embedded" else Path(p.dataset).expanduser()
+    folder = data_directory() / "embedded" if p.dataset in OWN_DATASETS else Path(p.dataset).expanduser()
     qm_name = card.get("method", {}).get("qm", "GFN1-xTB").split("(")[0].split(":")[-1].strip()
     costs_intro = (
         "What a label costs is measured here, when the page runs: the processor time of one core, for structures of "
@@ -360,8 +368,8 @@ if has_chain:
         pd.DataFrame(rows, columns=["quantity", "value", "unit"]),
         name="teacher",
         caption=(
-            f"The teacher of the {'embedded ' if p.dataset == 'embedded' else ''}data. Held-out errors come from a fit "
-            "without every fifth cell; the labels come from a fit to all of them. C-GAP-17 errs by "
+            f"The teacher of the {'embedded ' if p.dataset in OWN_DATASETS else ''}data. Held-out errors come from a "
+            "fit without every fifth cell; the labels come from a fit to all of them. C-GAP-17 errs by "
             f"{stated.loc['teacher_rmse_energy', 'value']:.1f} meV per atom on its own training cells "
             "{cite}`gardner2023synthetic`."
         ),
@@ -369,7 +377,7 @@ if has_chain:
     )
 
 # %% tags=["hide-input"]
-if p.dataset == "embedded":
+if p.dataset in OWN_DATASETS:
     trials = teacher_settings.trials(n_cells=teacher_settings.TRIAL_CELLS)
     known = trials["rmse_energy_meV_per_atom"].notna()
     apart = "sp² above sp³ (eV)"
@@ -572,7 +580,7 @@ if not bonded:
         f"No atom of the final frames has another within {bond:g} Å. Such data are not sorted by neighbours, and have "
         "no bonds to be counted."
     )
-elif as_in_paper and lowest < highest and p.dataset.split(":")[0] in ("embedded", "paper"):
+elif as_in_paper and lowest < highest and p.dataset.split(":")[0] in (*OWN_DATASETS, "paper"):
     most = by_density["sp2_percent"].idxmax()
     shares_remark = (
         f"The shares change strongly with density. At {lowest:.1f} g/cm³, {by_density.loc[lowest, 'sp_percent']:.0f} % "

@@ -25,7 +25,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 n_structures = 12  # final frames used for examples, convergence, invariance and timing
 n_kernel = 20  # environments of each kind in the kernel matrices
@@ -69,6 +69,7 @@ from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
+from synthetic_atoms.paths import OWN_DATASETS
 
 p = parameters.validate_notebook("02_descriptors_and_models", globals())
 
@@ -153,7 +154,9 @@ else:
 display.glue("lengths_remark", lengths_remark)
 display.glue(
     "data_remark",
-    "Data and labels are our own" if p.dataset == "embedded" else f"This run has other data: {element}, '{data.name}'",
+    "Data and labels are our own"
+    if p.dataset in OWN_DATASETS
+    else f"This run has other data: {element}, '{data.name}'",
 )
 
 

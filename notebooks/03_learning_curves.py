@@ -25,7 +25,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 sizes = [100, 310, 1000, 3100, 10000, 31000, 100000, 310000, 1000000]  # numbers of training environments
 models = ["GPR", "NN", "DKL"]  # which models to compare
@@ -58,6 +58,7 @@ from synthetic_atoms.experiments.learning_curves import (
 )
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
+from synthetic_atoms.paths import OWN_DATASETS
 
 p = parameters.validate_notebook("03_learning_curves", globals())
 for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
@@ -311,7 +312,7 @@ if not kinds:
         f"No errors are known here for atoms with two, three or four neighbours within {bond_A(symbol):g} Å, so that "
         "they are not told apart."
     )
-elif p.dataset == "embedded":
+elif p.dataset in OWN_DATASETS:
     kinds_remark = "Most of the data are sp² atoms. Errors by coordination number show whether the rarer kinds suffer."
 else:
     kinds_remark = "Errors by coordination number, from two to four, show whether some kinds of atoms are harder."

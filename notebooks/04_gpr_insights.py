@@ -25,7 +25,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 sizes = [100, 310, 1000, 3100, 10000, 31000, 100000, 310000, 1000000]  # N of the learning curves
 n_sparse = [100, 200, 500, 1000, 2000, 5000, 10000]  # numbers of representative points, M

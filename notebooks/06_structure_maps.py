@@ -24,7 +24,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 n_environments = 30000  # environments on the maps
 n_neighbors = 200  # of UMAP

@@ -24,7 +24,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "paper", or a folder of extended XYZ files
+dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 search_size = 1000  # training environments of the search
 n_trials = 6  # trials of each model

@@ -28,6 +28,10 @@ def data_directory() -> Path:
     return folder
 
 
+OWN_DATASETS = ("embedded", "embedded-all")
+"""Names of the project's own data: the part that stored results were made with, and all of them."""
+
+
 def user_data_directory() -> Path:
     """Folder for what a user wants to keep: results on data of their own, and the authors' data once fetched.
 
@@ -39,4 +43,4 @@ def user_data_directory() -> Path:
 
 def records_directory(dataset: str = "embedded") -> Path:
     """Where the results of fits are kept: with the project for its own data, else in :func:`user_data_directory`."""
-    return (data_directory() if dataset == "embedded" else user_data_directory()) / "records"
+    return (data_directory() if dataset in OWN_DATASETS else user_data_directory()) / "records"

@@ -721,7 +721,10 @@ def test_line_endings_and_final_blank_lines_do_not_matter(tmp_path):
 def test_nothing_to_read(tmp_path):
     for dataset, expected in [
         (str(tmp_path), r"files named \*\.extxyz or \*\.xyz in .*found none"),
-        (str(tmp_path / "nowhere"), "'embedded', 'paper', 'paper:/path/to/folder' or an existing folder"),
+        (
+            str(tmp_path / "nowhere"),
+            "'embedded', 'embedded-all', 'paper', 'paper:/path/to/folder' or an existing folder",
+        ),
         ("embeded", "found 'embeded'"),
     ]:
         with pytest.raises(DataError, match=expected) as error:

@@ -30,7 +30,7 @@ def card() -> dict:
 
 @pytest.fixture(scope="module")
 def data():
-    return load_local_energies("embedded")
+    return load_local_energies("embedded-all")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,17 @@ def test_the_card_describes_the_files(card, data, cells):
 
 def test_the_folder_is_small():
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) < 25e6
+
+
+def test_stored_results_have_a_part_of_them(data):
+    """The part is what the file says, whole trajectories, in the same order; sampling draws from it alone."""
+    part = load_local_energies("embedded")
+    numbers = json.loads((data_directory() / "records" / "trajectories.json").read_text())["embedded"]
+    assert np.unique(part.trajectory).tolist() == sorted(numbers)
+    assert part.name == "embedded"
+    assert part.fingerprint == data.select_trajectories(numbers).fingerprint
+    few = load_local_energies("embedded", n_trajectories=20, seed=3)
+    assert set(few.trajectory) <= set(numbers)
 
 
 def test_trajectories_are_the_plans(data):

@@ -14,6 +14,7 @@ import typer
 
 from synthetic_atoms.book import cleaning, generation, parameters, profiles, project, record_commands
 from synthetic_atoms.errors import ParameterError, SyntheticAtomsError, suggest
+from synthetic_atoms.paths import OWN_DATASETS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,12 +79,14 @@ def book(
 def _absolute_dataset(values: dict[str, Any]) -> dict[str, Any]:
     """The dataset's path as seen from here, since the notebook runs in another folder."""
     dataset = values.get("dataset")
-    if not isinstance(dataset, str) or dataset in ("embedded", "paper", ""):
+    if not isinstance(dataset, str) or dataset in (*OWN_DATASETS, "paper", ""):
         return values
     prefix = "paper:" if dataset.startswith("paper:") else ""
     path = Path(dataset.removeprefix(prefix)).expanduser().resolve()
     if not path.exists():
-        raise ParameterError(f"Expected 'dataset' to be embedded, paper or a path that exists, found {dataset}.")
+        raise ParameterError(
+            f"Expected 'dataset' to be embedded, embedded-all, paper or a path that exists, found {dataset}."
+        )
     return values | {"dataset": f"{prefix}{path}"}
 
 

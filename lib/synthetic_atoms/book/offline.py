@@ -18,7 +18,10 @@ PROJECT = (
 )  # fmt: skip
 """What every chapter needs of the project."""
 
-DATA = ("data/embedded/card.json", "data/embedded/README.md", "data/embedded/local_energies", "data/published")
+DATA = (
+    "data/embedded/card.json", "data/embedded/README.md", "data/embedded/local_energies", "data/published",
+    "data/records/trajectories.json",
+)  # fmt: skip
 """The data that every chapter needs."""
 
 MORE_DATA: dict[str, tuple[str, ...]] = {

@@ -3,7 +3,9 @@
 ============================== ===================================================================================
 ``dataset``                    source
 ============================== ===================================================================================
-``embedded``                   the repository's own data (:mod:`~synthetic_atoms.datasets.embedded`)
+``embedded``                   the part of the repository's own data that stored results were made with
+                               (:mod:`~synthetic_atoms.datasets.embedded`)
+``embedded-all``               all of the repository's own data
 ``paper``                      the authors' data: from the folder in ``$SYNTHETIC_ATOMS_PAPER_DATA`` if that is set,
                                else as fetched (:mod:`~synthetic_atoms.datasets.fetch`)
 ``paper:/path/to/folder``      the authors' data, from a folder already downloaded
@@ -26,7 +28,7 @@ from synthetic_atoms.datasets import embedded, folder, paper
 from synthetic_atoms.datasets.containers import Frames, LocalEnergies, TotalEnergies, concatenate
 from synthetic_atoms.datasets.sampling import Sampling
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import OWN_DATASETS, data_directory
 
 __all__ = [
     "Frames",
@@ -118,7 +120,7 @@ def iter_local_energies(
     if source == "paper":
         return paper.iter_local(path, sampling)
     if source == "embedded":
-        return embedded.iter_local(path, sampling, name=path.name)
+        return embedded.iter_local(path, sampling, dataset if dataset in OWN_DATASETS else path.name, _part(dataset))
     return folder.iter_local(path, sampling, energy_column)
 
 
@@ -146,6 +148,17 @@ def load_total_energies(dataset: str = "embedded") -> TotalEnergies:
     return _noted(dataset, folder.load_total(path))
 
 
+def _part(dataset: str) -> frozenset[int] | None:
+    """Numbers of the trajectories that stored results were made with; None for all of a dataset."""
+    path = data_directory() / "records" / "trajectories.json"
+    if dataset != "embedded" or not path.is_file():
+        return None
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8"))["embedded"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"Expected the numbers of trajectories in {path}, found it unreadable.") from error
+
+
 def _noted(dataset: str, data: Data) -> Data:
     """Leave a note of what was loaded in the file named by :data:`NOTES_VARIABLE`, if it is."""
     if notes := os.environ.get(NOTES_VARIABLE):
@@ -169,14 +182,14 @@ def data_card(dataset: str = "embedded") -> dict | None:
 
 def _resolve(dataset: str) -> tuple[str, Path | None]:
     """Which source, and where it is."""
-    if dataset == "embedded":
+    if dataset in OWN_DATASETS:
         return "embedded", data_directory() / "embedded"
     if dataset == "paper" or dataset.startswith("paper:"):
         return "paper", paper.named_folder(dataset)
     path = Path(dataset).expanduser()
     if not path.exists():
         raise DataError(
-            f"Expected 'embedded', 'paper', 'paper:/path/to/folder' or an existing folder or extended XYZ file as "
-            f"dataset, found {dataset!r}."
+            f"Expected 'embedded', 'embedded-all', 'paper', 'paper:/path/to/folder' or an existing folder or extended "
+            f"XYZ file as dataset, found {dataset!r}."
         )
     return ("embedded" if path.is_dir() and embedded.is_dataset(path) else "folder"), path

@@ -166,8 +166,12 @@ def read_total(folder: Path, card: Mapping) -> dict[str, np.ndarray]:
     return _read(folder, TOTAL, card, _TOTAL)
 
 
-def iter_local(folder: Path, sampling: Sampling, name: str) -> Iterator[LocalEnergies]:
+def iter_local(
+    folder: Path, sampling: Sampling, name: str, part: frozenset[int] | None = None
+) -> Iterator[LocalEnergies]:
     """One :class:`LocalEnergies` for each shard from which the sample takes something, by increasing density.
+
+    With ``part``, only the trajectories of these numbers count.
 
     Raises
     ------
@@ -178,10 +182,10 @@ def iter_local(folder: Path, sampling: Sampling, name: str) -> Iterator[LocalEne
     shards = sorted(file for file in card["sha256"] if file.startswith(f"{LOCAL}/"))
     if not shards:
         raise DataError(f"Expected shards '{LOCAL}/*.npz' in {folder / CARD}, found none.")
-    wanted = None
+    wanted = part
     if sampling.n_trajectories is not None:
-        numbers = [read_local(folder, file, card)["trajectory"].tolist() for file in shards]
-        wanted = set(sampling.choose_trajectories([number for shard in numbers for number in shard]))
+        numbers = [number for file in shards for number in read_local(folder, file, card)["trajectory"].tolist()]
+        wanted = set(sampling.choose_trajectories([n for n in numbers if part is None or n in part]))
     for file in shards:
         arrays = read_local(folder, file, card)
         trajectories = arrays["trajectory"].tolist()

@@ -46,7 +46,7 @@ class Common(BaseModel):
         "embedded",
         min_length=1,
         description="Source of the data: the repository's own, the authors', or extended XYZ files of one's own.",
-        json_schema_extra={"allowed": "embedded, paper, paper:PATH or the path of a folder or file"},
+        json_schema_extra={"allowed": "embedded, embedded-all, paper, paper:PATH or the path of a folder or file"},
     )
     n_trajectories: int | None = Field(
         None, ge=1, le=1_000_000, description="Number of trajectories used; null for all."
