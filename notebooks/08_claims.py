@@ -41,7 +41,8 @@ from synthetic_atoms.claims.evidence import Evidence
 from synthetic_atoms.figures import claims as figures
 
 p = parameters.validate_notebook("08_claims", globals())
-table = claims.ledger(Evidence(p.dataset))
+evidence = Evidence(p.dataset)
+table = claims.ledger(evidence)
 counts = table["verdict"].value_counts()
 for verdict in claims.VERDICTS:
     display.glue(f"n_{verdict.replace(' ', '_')}", int(counts.get(verdict, 0)))
@@ -88,6 +89,20 @@ for chapter, part in table.groupby("chapter", sort=False):
         name=f"claims-{chapter[:2]}",
         caption=f"Claims that chapter {chapter[:2]} treats.",
     )
+
+# %% [markdown]
+# ## Every printed number
+#
+# The numbers that the paper prints about its own data, settings and results, in the order of the text. Ours are
+# computed from the stored records or read from the settings that these were made with. Where the data, the teacher or
+# the quantum-mechanical method differ, absolute errors need not agree: [](../book/deviations.md) says why.
+
+# %% tags=["hide-input"]
+display.show_table(
+    claims.printed_numbers(evidence).rename(columns={"what": "number", "ours": "this book"}),
+    name="printed-numbers",
+    caption="Numbers printed in the paper, and this book's.",
+)
 
 # %% [markdown]
 # ## What is not reproduced, and why

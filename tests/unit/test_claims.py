@@ -86,3 +86,40 @@ def test_a_damaged_list_of_claims_is_refused(tmp_path, monkeypatch):
     (tmp_path / "published" / "claims.yaml").write_text("- id: x\n")
     with pytest.raises(DataError, match="fields"):
         claims.ledger()
+
+
+def test_every_printed_number_has_a_value_of_ours():
+    table = claims.printed_numbers()
+    assert table.map(lambda text: isinstance(text, str) and text != "").all(axis=None)
+    ours = table.set_index("what")["ours"]
+    assert ours["atoms in a cell"] == "200"
+    assert ours["melt"] == "9000 K for 5 ps"
+    assert ours["annealing"] == "100 ps at 2000 to 4000 K in steps of 100"
+    assert ours["cutoff for counting neighbours"] == "1.85 Å"
+
+
+def test_printed_numbers_agree_with_the_tables_of_published_values():
+    """The same number is not typed twice in two ways."""
+    table = claims.printed_numbers().set_index("what")["published"]
+    paper = published.table("table1_finetuning").set_index(["tested_on", "model"])["rmse_meV_per_atom"]
+    names = {"directly trained": "direct", "pre-trained": "pretrained", "fine-tuned": "finetuned"}
+    for long, short in names.items():
+        energy = [value for (_, model), value in paper.items() if model == short]
+        printed = " ".join(table[[what for what in table.index if what.startswith(f"{long} network on")]])
+        assert all(f"{value:.1f}" in printed for value in energy)
+
+
+def test_printed_numbers_of_the_text_stand_in_it():
+    stated = published.table("stated_values").set_index("quantity")["value"]
+    table = claims.printed_numbers().set_index("what")["published"]
+    assert table["time of a fit, N = 10⁶ and M = 5000"] == f"{stated['gpr_training_time']:.0f} minutes"
+    assert f"{stated['gpr_memory_more_than']:.0f} GB" in table["memory from N = 10⁵ on with GPR"]
+
+
+def test_a_printed_number_that_nothing_computes_is_refused(monkeypatch):
+    from synthetic_atoms.claims import printed
+
+    entry = {"where": "x", "what": "y", "published": "1", "ours": "z"}
+    monkeypatch.setattr(printed, "read_entries", lambda name: [entry])
+    with pytest.raises(DataError, match="value or a claim for 'y'"):
+        printed.printed_numbers()

@@ -10,5 +10,14 @@ from synthetic_atoms.claims.ledger import (
     verdict_digest,
     write_verdicts,
 )
+from synthetic_atoms.claims.printed import printed_numbers
 
-__all__ = ["VERDICTS", "contradictions", "ledger", "recorded_verdicts", "verdict_digest", "write_verdicts"]
+__all__ = [
+    "VERDICTS",
+    "contradictions",
+    "ledger",
+    "printed_numbers",
+    "recorded_verdicts",
+    "verdict_digest",
+    "write_verdicts",
+]

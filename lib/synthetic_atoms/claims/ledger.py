@@ -39,7 +39,8 @@ def judged(reproduced: bool | np.bool_, partly: bool | np.bool_, ours: str) -> O
     return Outcome("reproduced" if reproduced else "partly" if partly else "not reproduced", ours)
 
 
-def _read(name: str) -> list[dict[str, str]]:
+def read_entries(name: str) -> list[dict[str, str]]:
+    """A list of ``data/published/``; :class:`~synthetic_atoms.errors.DataError` if it is missing or damaged."""
     path = data_directory() / "published" / name
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -58,7 +59,7 @@ def claims() -> list[dict[str, str]]:
     DataError
         If the file is missing or damaged, a claim lacks a field, or two have the same id.
     """
-    entries = _read("claims.yaml")
+    entries = read_entries("claims.yaml")
     for entry in entries:
         if sorted(entry) != sorted(_KEYS):
             raise DataError(f"Expected the fields {', '.join(_KEYS)} in each claim, found {', '.join(entry)}.")
@@ -112,7 +113,8 @@ def contradictions() -> pd.DataFrame:
         "direct_last": direct["rmse_test_meV_per_atom"],
         "direct_n": int(direct["n_qm_labels"]),
     }
-    rows = [{key: text.format(**values) for key, text in entry.items()} for entry in _read("contradictions.yaml")]
+    entries = read_entries("contradictions.yaml")
+    rows = [{key: text.format(**values) for key, text in entry.items()} for entry in entries]
     return pd.DataFrame(rows, columns=["about", "one", "other"])
 
 
