@@ -11,7 +11,7 @@ import pytest
 import yaml
 from small_book import run_command
 
-from synthetic_atoms.book import build, execute, parameters, project, staging
+from synthetic_atoms.book import build, execute, parameters, profiles, project, staging
 
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -66,7 +66,7 @@ def test_figure_is_numbered_described_and_downloadable(chapter, html):
     assert re.search(r"Figure 1\s+Errors fall as", chapter.text)
     links = [found["href"] for found in chapter.find("a", class_="download")]
     suffixes = [link.rpartition(".")[2] for link in links]
-    assert suffixes == ["png", "svg", "csv", "csv", "ipynb", "ipynb", "json"]
+    assert suffixes == ["png", "svg", "csv", "csv", "ipynb", "ipynb", "zip", "json"]
     assert all((html / "notebooks" / link).is_file() for link in links)
     assert (html / "notebooks" / links[2]).read_text().startswith("n,mae_meV\n100,162.25\n")
 
@@ -104,7 +104,7 @@ def test_banner_says_what_differs_from_the_published(chapter, built_project):
     assert "Not the published parameters" in chapter.text
     assert "n_trajectories = 6 (published: null)" in chapter.text
     assert "profile smoke" in chapter.text
-    published = parameters.validate("01_dataset", {})
+    published = profiles.resolve("01_dataset", "book", {})
     assert staging.banner("01_dataset", published) == ""
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from synthetic_atoms.book import cli, doctor, pairing, parameters
+from synthetic_atoms.book import cli, doctor, pairing, parameters, profiles
 from synthetic_atoms.book.project import BookError
 from synthetic_atoms.datasets import load_local_energies
 
@@ -56,7 +56,8 @@ def test_run_leaves_a_folder_that_tells_what_was_run(command, small_project):
     folder = small_project / "here"
     assert done.stdout.strip() == str(folder / "01_dataset.ipynb")
     provenance = json.loads((folder / "provenance.json").read_text())
-    assert provenance["parameters"] == parameters.validate("01_dataset", {"seed": 7, "n_trajectories": 2}).model_dump()
+    given = {"seed": 7, "n_trajectories": 2}
+    assert provenance["parameters"] == profiles.resolve("01_dataset", "book", given).model_dump()
     assert provenance["values"] == {"answer": "92.5", "kind": "'sparse GPR'"}
     assert provenance["versions"]["numpy"]
     assert provenance["threads"] >= 1
