@@ -56,9 +56,11 @@ from synthetic_atoms.experiments.learning_curves import (
     loglog_slope,
     summary,
 )
+from synthetic_atoms.experiments.records import accelerator_of
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
 from synthetic_atoms.paths import OWN_DATASETS
+from synthetic_atoms.wording import about
 
 p = parameters.validate_notebook("03_learning_curves", globals())
 for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
@@ -109,9 +111,10 @@ if networks and sizes_used:
 errors = [f"{error}_meV" for error in ("mae_test", "rmse_test", "mae_train", "mae_sp", "mae_sp2", "mae_sp3")]
 numbers = [*errors, "fit_s", "predict_s", "n_test"]
 records = pd.concat(
-    [part[["model", "n_train", "fold", *numbers]].astype(dict.fromkeys(numbers, float)) for part in found],
+    [part[["model", "n_train", "fold", "machine", *numbers]].astype(dict.fromkeys(numbers, float)) for part in found],
     ignore_index=True,
 )
+records["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in records["machine"]]
 curves = summary(records)
 paper = published.table("fig3_learning_curves")
 
@@ -203,19 +206,16 @@ display.glue(
 )
 display.glue("short_slope", f"The slope of log MAE against log N is {' and '.join(slopes)}." if slopes else nothing)
 speed = records[records["predict_s"].notna()].assign(us=lambda t: 1e6 * t["predict_s"] / t["n_test"])
-speed = {
-    model: (int(part["n_train"].max()), float(part.loc[part["n_train"] == part["n_train"].max(), "us"].mean()))
-    for model, part in speed[speed["model"] != "GPR"].groupby("model", sort=False)
-}
-display.glue(
-    "seen_speed",
-    "Predicting one environment takes "
-    + " and ".join(f"{us:.0f} µs ({model}, trained on {n:,})" for model, (n, us) in speed.items())
-    + " here"
-    + (f", a ratio of {speed['DKL'][1] / speed['NN'][1]:.1f}." if {"DKL", "NN"} <= set(speed) else ".")
-    if speed
-    else nothing,
-)
+speeds = []
+for on, part in speed.groupby("on", sort=False):  # times of a processor and of a GPU are never compared
+    both = part.pivot_table(index="n_train", columns="model", values="us").reindex(columns=["NN", "DKL"]).dropna()
+    if len(both):
+        n, us = int(both.index[-1]), both.iloc[-1]
+        speeds.append(
+            f"{us['NN']:.0f} µs (NN) and {us['DKL']:.0f} µs (DKL) on {'one core' if on == 'CPU' else f'an {on}'}, a "
+            f"ratio of {us['DKL'] / us['NN']:.1f} (trained on {n:,})"
+        )
+display.glue("seen_speed", f"Predicting one environment takes {'; '.join(speeds)}." if speeds else nothing)
 display.glue("seen_reached", f"At the largest size each reaches: {'; '.join(reached)}." if reached else nothing)
 
 
@@ -252,13 +252,14 @@ def against(first, second):
         findings.published_crossover(paper, first, second),
     )
     there = (
-        f"the published curves cross at about {published_cross:,.2g}"
+        f"the published curves cross at about N = {about(published_cross)}"
         if np.isfinite(published_cross)
         else "the published curves do not cross"
     )
     if np.isfinite(cross.value):
         long += (
-            f" From about N = {cross.value:,.2g} on ({cross.low:,.2g} to {cross.high:,.2g}) {first} errs less; {there}."
+            f" From about N = {about(cross.value)} on ({about(cross.low)} to {about(cross.high)}) {first} errs less; "
+            f"{there}."
         )
     else:
         last = pairs.iloc[-1]
@@ -375,13 +376,20 @@ display.show(
 # Mean over the folds. For the network, the seconds of each fit and of predicting the test set of one fold. For GPR,
 # whose sizes come from one pass, the seconds from the start of the pass until this size was done; the test set is
 # predicted with all models of a pass at once. [](04_gpr_insights.ipynb) divides these costs further. The authors' times
-# are their own wall times on their own machines; their test set has 264,000 environments.
+# are their own wall times on their own machines; their test set has 264,000 environments. A GPU that trains several
+# networks at once takes longer for each of them than it would for one.
 
 # %% tags=["hide-input"]
-cost = curves[["model", "n_train", "fit_s", "predict_s"]].merge(
-    paper[["model", "n_train", "train_s"]].rename(columns={"train_s": "authors_fit_s"}),
-    on=["model", "n_train"],
-    how="left",
+on = records.dropna(subset=["on"]).groupby(["model", "n_train"])["on"].agg(lambda names: ", ".join(sorted(set(names))))
+cost = (
+    curves[["model", "n_train", "fit_s", "predict_s"]]
+    .dropna()
+    .merge(on.reset_index(), how="left")
+    .merge(
+        paper[["model", "n_train", "train_s"]].rename(columns={"train_s": "authors_fit_s"}),
+        on=["model", "n_train"],
+        how="left",
+    )
 )
 display.show_table(
     cost.rename(
@@ -389,11 +397,13 @@ display.show_table(
             "n_train": "N",
             "fit_s": "fit (s)",
             "predict_s": "predict the test set (s)",
+            "on": "computed on",
             "authors_fit_s": "authors' fit (s)",
         }
     ),
     name="cost",
-    caption="Cost of each fit on the machine that made the records.",
+    caption="Cost of each fit on the machines that made the records: NN and DKL on one core or on a GPU that several "
+    "fits shared, GPR on two cores.",
     formats={
         "N": "{:,.0f}",
         "fit (s)": "{:.1f}",

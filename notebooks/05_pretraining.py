@@ -59,6 +59,7 @@ from synthetic_atoms.experiments.fine_tuning import fine_tuning, network, weight
 from synthetic_atoms.experiments.teachers import teachers
 from synthetic_atoms.figures import pretraining as figures
 from synthetic_atoms.figures import teachers as teacher_figures
+from synthetic_atoms.wording import about
 
 p = parameters.validate_notebook("05_pretraining", globals())
 study = grid.FineTuning(
@@ -132,6 +133,8 @@ display.show(
 #
 # **Settings.** {glue:text}`search_remark`
 #
+# {glue:text}`settings_remark`
+#
 # Errors are root mean square errors (RMSE): of the total energy divided by the number of atoms, or of the per-atom
 # energy.
 
@@ -175,25 +178,31 @@ for (training, n), fits in searches.items():
             f"weight decay {best['weight_decay']:.2g}, {best['batch_size']:.0f} cells in a batch "
             f"(validation error {best['rmse_validation_meV_per_atom']:.1f} meV per atom)"
         )
+widths = grid.PRETRAINING["hidden_layers"]
+display.glue(
+    "search_remark",
+    f"The networks have {len(widths)} hidden layers of {widths[0]} units. Learning rate, weight decay, batch size and "
+    "dropout depend on the kind of training and on the number of labels. "
+    + (
+        f"They come from a search in the first fold, equally large for both kinds: {p.n_trials} trials of each at each "
+        "of two numbers of labels, a plain one and quasi-random ones. The error on validation cells decides. The best "
+        f"trials were: {'; '.join(parts)}."
+        if parts
+        else "No search was made here."
+    ),
+)
 text_used = "; ".join(
     f"{name}, {n:,} labels: learning rate {c['learning_rate']:g}, dropout {c['dropout']:g}, weight decay "
     f"{c['weight_decay']:g}, at most {c['batch_size']} cells in a batch"
     for name in (grid.DIRECT, grid.FINETUNED)
     for n, c in grid.CHOSEN[name].items()
 )
-widths = grid.PRETRAINING["hidden_layers"]
 display.glue(
-    "search_remark",
-    f"The networks have {len(widths)} hidden layers of {widths[0]} units. Settings depend on the kind of training and, "
-    f"between the numbers named, are interpolated in the number of labels ({text_used}). "
-    + (
-        f"They come from {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
-        "quasi-random ones, an equal "
-        f"number for both, by "
-        f"the error on validation cells; the lowest were {'; '.join(parts)}."
-        if parts
-        else "No search was made here."
-    ),
+    "settings_remark",
+    f"The networks below use these, rounded ({text_used}), and between the two numbers values interpolated in the "
+    "number of labels."
+    if parts
+    else f"The networks below use the settings found for the book's data ({text_used}).",
 )
 
 # %% [markdown]
@@ -370,7 +379,7 @@ else:
     seen_size = (
         f"From {start:,} environments on, the fine-tuned network errs less than the directly trained one in every "
         f"one of the {n_telling} folds that have all sizes. The cells that a fold trains on have {n_atoms:,} atoms, "
-        f"so that this is {start / n_atoms:.2g} times as many."
+        f"so that this is {about(start / n_atoms)} times as many."
     )
 display.glue("seen_size", seen_size)
 
@@ -407,7 +416,7 @@ for name in (grid.DIRECT, grid.FINETUNED):
     show[f"{name} published (meV)"] = show["QM labels"].map(theirs)
 ratios = {n: findings.fewer_labels(curve_d, n) for n in show["QM labels"]}
 show["fewer labels (times)"] = [
-    f"{'≥ ' if findings.is_lower_bound(curve_d, n) else ''}{e.value:.2g}" if np.isfinite(e.value) else "-"
+    f"{'≥ ' if findings.is_lower_bound(curve_d, n) else ''}{about(e.value)}" if np.isfinite(e.value) else "-"
     for n, e in ratios.items()
 ]
 display.show_table(
@@ -445,8 +454,8 @@ meet = findings.meeting_point(curve_d)
 if np.isfinite(meet.value):
     seen_meet = (
         "Straight lines through the last four sizes of each curve would meet at about "
-        f"{meet.value:,.2g} labels (90 % of bootstrap samples that meet: {meet.low:,.2g} to {meet.high:,.2g}; the "
-        "paper estimates 5000). This is an extrapolation."
+        f"{about(meet.value)} labels (90 % of bootstrap samples that meet: {about(meet.low)} to {about(meet.high)}; "
+        "the paper estimates 5000). This is an extrapolation."
     )
 elif known:
     seen_meet = "Straight lines through the last four sizes of each curve do not meet beyond the data."

@@ -410,7 +410,7 @@ for i in range(len(clusters)):
     )
 if any(len(entry[0].bond_lengths_A) for entry in entries):
     display.show(
-        galleries.named_gallery(entries, 4, categories),
+        galleries.named_gallery(entries, 3, categories),
         name="cluster-gallery",
         caption=f"The environment of median energy in each cluster, with its energy less {zero_name}. The atom "
         f"itself is "

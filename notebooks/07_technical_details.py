@@ -54,6 +54,7 @@ from synthetic_atoms.experiments.hyperparameters import run_search, selected
 from synthetic_atoms.experiments.learning_curves import Curve, learning_curves, summary
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.figures import search as figures
+from synthetic_atoms.models.deep_kernel import default_hyperparameters
 
 p = parameters.validate_notebook("07_technical_details", globals())
 source = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
@@ -278,6 +279,53 @@ display.glue(
 # %% [markdown]
 # {glue:text}`short_gap` For the largest network the paper's text gives 23.7 and 22.0 meV; [](05_pretraining.ipynb)
 # has the gaps of training on total energies.
+
+# %% [markdown]
+# ## A start that is too fast
+#
+# A deep kernel can fail in a way that a plain network cannot: at the start of the training its process may take all
+# differences between labels for noise. Then the features get no gradient, and the model predicts the mean for ever.
+
+# %% tags=["hide-input"]
+usual = {n: float(default_hyperparameters(n)["learning_rate"]) for n in used}
+fast = max(usual.values(), default=0.0)
+slowed = tuple(n for n in used if n > 10_000 and usual[n] < fast)
+trained = pd.DataFrame()
+if p.use_store and slowed:
+    curve = Curve(**shared, models=("DKL",), sizes=slowed, hyperparameters={"DKL": {"learning_rate": fast}})
+    trained = learning_curves(curve).dropna(subset=["mae_test_meV"])
+if len(trained):
+    energy = source.load().local_energy_eV
+    of_mean = 1000 * float(np.abs(energy - energy.mean()).mean())
+    failed = trained["mae_test_meV"] > 0.9 * of_mean
+    alike = records[(records["model"] == "DKL") & records["n_train"].isin(trained["n_train"])]
+    pairs = trained[~failed].merge(alike.dropna(subset=["mae_test_meV"]), on=["n_train", "fold"])
+    seen_fast = (
+        f"With a learning rate of {fast:g}, which serves well from N = 1,000 to 10,000, {int(failed.sum())} of "
+        f"{len(trained)} trainings at N = {' and '.join(f'{n:,}' for n in sorted(trained['n_train'].unique()))} end "
+        f"like this, with errors "
+        f"of {trained.loc[failed, 'mae_test_meV'].min():.0f} to {trained.loc[failed, 'mae_test_meV'].max():.0f} meV; "
+        f"the mean of all labels errs by {of_mean:.0f} meV. The wider layers that go with more environments change "
+        f"faster at the same rate. From N = {slowed[0]:,} on the book's deep kernels are therefore trained with "
+        f"{usual[slowed[-1]]:g}."
+        if failed.any()
+        else f"With a learning rate of {fast:g}, none of {len(trained)} trainings end like this."
+    )
+    if len(pairs):
+        seen_fast += (
+            f" Where both rates work, the lower one also gives the lower error: "
+            f"{pairs['mae_test_meV_y'].mean():.1f} instead of {pairs['mae_test_meV_x'].mean():.1f} meV "
+            f"({len(pairs)} folds)."
+            if pairs["mae_test_meV_y"].mean() < pairs["mae_test_meV_x"].mean()
+            else f" Where both rates work, the lower one gives {pairs['mae_test_meV_y'].mean():.1f} and the higher one "
+            f"{pairs['mae_test_meV_x'].mean():.1f} meV ({len(pairs)} folds)."
+        )
+else:
+    seen_fast = "No trainings with a higher learning rate than the usual one are in the store."
+display.glue("seen_fast", seen_fast)
+
+# %% [markdown]
+# {glue:text}`seen_fast` A training that fails is easy to tell: its validation error stays that of the mean.
 
 # %% [markdown]
 # ## Does a deep kernel know its errors?

@@ -13,6 +13,7 @@ from synthetic_atoms.experiments.audit import OVERHEAD_S, TOLERANCE, Finding, au
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.learning_curves import Curve, learning_curves
+from synthetic_atoms.experiments.records import machine
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
@@ -100,6 +101,16 @@ def test_cost_counts_descriptors_by_the_program_that_makes_them():
         {"soap": ["tuned", "quippy"], "n_train": 1000, "n_test": 9000, "fit_s": 2.0, "predict_s": 1.0}
     )
     assert list(cost_s(records)) == pytest.approx([3 + 1.5 + OVERHEAD_S, 3 + 7 + OVERHEAD_S])
+
+
+@pytest.mark.usefixtures("stored")
+def test_records_of_a_gpu_that_is_not_here_are_left_out(monkeypatch):
+    change(experiment.store(), "fold == 0 and n_train == 80", machine=machine("Some GPU"))
+    monkeypatch.setattr(auditing, "accelerator", lambda: None)
+    findings, total = audit(10_000, seed=1, workers=0)
+    assert (len(findings), total) == (11, 12)
+    monkeypatch.setattr(auditing, "accelerator", lambda: "Some GPU")
+    assert len(audit(10_000, seed=1, workers=0)[0]) == 12
 
 
 @pytest.mark.usefixtures("stored")

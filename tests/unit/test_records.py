@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.experiments.records import RecordStore
+from synthetic_atoms.experiments.records import RecordStore, accelerator_of, machine
 
 
 def store(folder: Path) -> RecordStore:
@@ -110,3 +110,8 @@ def test_a_last_row_without_its_end_is_found(tmp_path):
     (tmp_path / "fits.csv").write_text("model,n_train,fold,mae_meV,note\nGPR,100,0,1.5,lon")
     with pytest.raises(DataError, match="cut short"):
         store(tmp_path).read()
+
+
+def test_a_record_says_which_gpu_did_the_work():
+    assert accelerator_of(machine()) is None
+    assert accelerator_of(machine("NVIDIA H200")) == "NVIDIA H200"

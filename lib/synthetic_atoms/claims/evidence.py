@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +12,7 @@ from synthetic_atoms.datasets import data_card
 from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, learning_curves, map_measures
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, FineTuning, direct, finetuned, pretrained
+from synthetic_atoms.experiments.learning_curves import Curve
 from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, stored_maps
 
 USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
@@ -37,7 +39,7 @@ class Evidence:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL at every N and fold."""
+        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL as usual, at every N and fold."""
         gpr = self.gpr
         usual = gpr[
             (gpr["estimator"] == "dtc")
@@ -46,7 +48,23 @@ class Evidence:
             & (gpr["max_test"] == 0)
         ]
         networks = self._of_these_data(learning_curves.store().read())
-        columns = ["model", "n_train", "fold", "mae_test_meV", "mae_train_meV", "n_test", "fit_s", "predict_s"]
+        usual_settings = [
+            json.dumps(Curve(soap=self.soap).settings(row.model, int(row.n_train)), sort_keys=True)
+            == row.hyperparameters
+            for row in networks.itertuples()
+        ]
+        networks = networks[np.array(usual_settings, dtype=bool)]
+        columns = [
+            "model",
+            "n_train",
+            "fold",
+            "mae_test_meV",
+            "mae_train_meV",
+            "n_test",
+            "fit_s",
+            "predict_s",
+            "machine",
+        ]
         return pd.concat([usual[columns], networks.loc[networks["max_test"] == 0, columns]], ignore_index=True)
 
     def by_fold(self, model: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from synthetic_atoms.experiments import fine_tuning_findings as findings
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED
 from synthetic_atoms.experiments.map_measures import neighbours, purity
 from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
+from synthetic_atoms.wording import about
 
 TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
 
@@ -97,7 +98,7 @@ def curves_meet(evidence: Evidence) -> Outcome:
     meet = findings.meeting_point(curve)
     if not np.isfinite(meet.value):
         return judged(False, False, "the lines do not meet beyond the data")
-    text = f"about {meet.value:,.2g} ({meet.low:,.2g} to {meet.high:,.2g})"
+    text = f"about {about(meet.value)} ({about(meet.low)} to {about(meet.high)})"
     return judged(1700 <= meet.value <= 15_000, meet.value > curve["n_qm_labels"].max(), text)
 
 
@@ -115,7 +116,7 @@ def pretraining_size(evidence: Evidence) -> Outcome:
         return Outcome("no record", "one fold has all sizes, which is too few to tell")
     if start is None:
         return judged(False, False, f"no size at which it helps in every one of {folds} folds")
-    text = f"from {start:,} on, {start / atoms:.2g} times the atoms of the cells ({folds} folds)"
+    text = f"from {start:,} on, {about(start / atoms)} times the atoms of the cells ({folds} folds)"
     return judged(1 / 3 <= start / atoms <= 3, True, text)
 
 

@@ -19,8 +19,10 @@ from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.gpr_grid import Pass, Study, Sweep, requests
 from synthetic_atoms.experiments.learning_curves import Curve
+from synthetic_atoms.experiments.records import accelerator_of
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.models.sparse_sums import FitRequest
+from synthetic_atoms.models.training import accelerator
 from synthetic_atoms.scheduling import run_units
 
 TOLERANCE = {
@@ -181,7 +183,8 @@ def choose(cost: pd.Series, budget_s: Real, seed: int) -> list:
 def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Finding], int]:
     """Refit randomly chosen records: networks, and GPR models each by a fit of its own instead of a path.
 
-    Records whose descriptor needs a program that is not installed are not chosen.
+    Records whose descriptor needs a program that is not installed, and those of another GPU, are not chosen: they would
+    take too long without it.
 
     Parameters
     ----------
@@ -221,8 +224,10 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
         OTHERS[name].check(table)
     cost = pd.concat({**{name: cost_s(table) for name, table in tables.items() if len(table)}, **costs(others)})
     everything = {name: table for name, table in (tables | others).items() if len(table)}
-    installed = pd.concat({name: table["soap"].map(is_available) for name, table in everything.items()})
-    chosen = choose(cost[installed], budget_s, seed) if installed.any() else []
+    possible = pd.concat(
+        {name: table["soap"].map(is_available) & _made_as_here(table) for name, table in everything.items()}
+    )
+    chosen = choose(cost[possible], budget_s, seed) if possible.any() else []
 
     networks = tables["networks"].loc[[position for name, position in chosen if name == "networks"]]
     units = [(curves[i], row["model"], int(row["fold"]), (int(row["n_train"]),)) for i, row in networks.iterrows()]
@@ -254,6 +259,12 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
         for one in _run(refit_one, units, workers)
     ]
     return findings, total
+
+
+def _made_as_here(records: pd.DataFrame) -> pd.Series:
+    """Whether each record was made by the processor or by the GPU that is here."""
+    here = (None, accelerator())
+    return records["machine"].map(lambda text: accelerator_of(text) in here)
 
 
 def _run(function, units: Iterable, workers: int | None) -> list:

@@ -20,7 +20,7 @@ from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
-from synthetic_atoms.models.training import DivergedError
+from synthetic_atoms.models.training import DivergedError, accelerator
 from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 
@@ -97,7 +97,7 @@ def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:
         "n_weights": int(table["weights"].iloc[0]),
         "fit_s": fit_s,
         "predict_s": predict_s / len(table),
-        "machine": machine(),
+        "machine": machine(accelerator()),
         "versions": versions(),
     }
 

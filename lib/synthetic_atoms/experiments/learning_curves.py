@@ -25,6 +25,7 @@ from synthetic_atoms.models.deep_kernel import default_hyperparameters as defaul
 from synthetic_atoms.models.network_regressor import NetworkRegressor
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
+from synthetic_atoms.models.training import accelerator
 from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
@@ -165,7 +166,7 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
             # What an earlier, interrupted run of this fit spent is in its history.
             "fit_s": max(middle - start, float(fitted.history_[-1]["seconds"])),
             "predict_s": end - middle,
-            "machine": machine(),
+            "machine": machine(accelerator()),
             "versions": versions(),
         }
         checkpoint.unlink(missing_ok=True)

@@ -178,10 +178,15 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@cache
-def machine() -> str:
-    """Kind of processor and operating system, short."""
-    return f"{platform.machine()} {platform.system()}"
+def machine(accelerator: str | None = None) -> str:
+    """Kind of processor and operating system, short, and the GPU where one did the work."""
+    processor = f"{platform.machine()} {platform.system()}"
+    return f"{processor}, {accelerator}" if accelerator else processor
+
+
+def accelerator_of(machine: str) -> str | None:
+    """The GPU that :func:`machine` names; None where the processor did the work."""
+    return machine.partition(", ")[2] or None
 
 
 @cache

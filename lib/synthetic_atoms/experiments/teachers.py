@@ -22,6 +22,7 @@ from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, cells_
 from synthetic_atoms.experiments.records import RecordStore, machine, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import aligned, fit_total_energies, total_energies
+from synthetic_atoms.models.training import accelerator
 from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.synthesis import pod
@@ -239,7 +240,7 @@ def run_lesson(item: tuple[FineTuning, Lesson]) -> dict[str, Any]:
         "learning_rate": best.learning_rate,
         "label_s": middle - start,
         "fit_s": time.perf_counter() - middle,
-        "machine": machine(),
+        "machine": machine(accelerator()),
         "versions": versions(),
     }
 

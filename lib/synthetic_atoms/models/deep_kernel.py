@@ -179,6 +179,11 @@ class DeepKernel(NetworkRegressor):
         return super()._options()
 
 
+_LOG_RATES = ([2.0, 3.0, 4.0, 4.5], np.log10([3e-4, 1e-3, 1e-3, 4e-4]))
+"""Learning rate against the number of samples, both as decimal logarithms: a fast start with few samples, or with the
+wide layers for many, ends where the process takes everything for noise, and stays there."""
+
+
 def default_hyperparameters(n_train: int) -> dict[str, Any]:
     """Sensible parameters of :class:`DeepKernel` for a training set of this size.
 
@@ -195,8 +200,7 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
         "feature_dimension": 16,
         "n_inducing": n_inducing,
         "batch_size": batch_size,
-        # With few samples a fast start ends where the process takes everything for noise, and stays there for long.
-        "learning_rate": float(f"{10 ** float(np.interp(decades, [2.0, 3.0], [math.log10(3e-4), -3.0])):.2g}"),
+        "learning_rate": float(f"{10 ** float(np.interp(decades, *_LOG_RATES)):.2g}"),
         # Ten validation samples are so noisy that a training seems to stand still for many epochs.
         "max_epochs": 200 if n_train >= 1000 else 500,
         "patience": round(float(np.interp(decades, [2.0, 3.0], [60, 20]))),

@@ -88,6 +88,11 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
+def accelerator() -> str | None:
+    """Name of the GPU that ``choose_device("auto")`` takes; None where there is none."""
+    return torch.cuda.get_device_name() if choose_device("auto").type == "cuda" else None
+
+
 def train(
     model: nn.Module,
     n_samples: int,
