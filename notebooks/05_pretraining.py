@@ -131,12 +131,10 @@ display.show(
 # of its own. Of the cells that a network may train on, a tenth is held out to stop the training; they count as
 # labels, because they were paid for.
 #
-# **Settings.** {glue:text}`search_remark`
-#
-# {glue:text}`settings_remark`
-#
 # Errors are root mean square errors (RMSE): of the total energy divided by the number of atoms, or of the per-atom
 # energy.
+#
+# **Settings.** {glue:text}`search_remark`
 
 # %% tags=["hide-input"]
 table_fits = grid.table_1(study, range(p.n_folds))
@@ -164,46 +162,43 @@ table, curve_c, curve_d = (chosen_records(fits) for fits in (table_fits, fits_c,
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["rmse_test_meV_per_atom"].isna().sum()))
 
-parts, rows = [], []
-for (training, n), fits in searches.items():
+best, rows, names = [], [], list(grid.SEARCHED[grid.DIRECT])  # the same for both
+for fits in searches.values():
     found = chosen_records(fits)
     settings = found["hyperparameters"].map(grid.json.loads).apply(pd.Series)
-    names = list(grid.SEARCHED[training])
     found = pd.concat([found[["training", "n_qm_labels"]], settings[names], found.filter(like="rmse_")], axis=1)
     rows.append(found)
     if found["rmse_validation_meV_per_atom"].notna().all():
-        best = found.loc[found["rmse_validation_meV_per_atom"].idxmin()]
-        parts.append(
-            f"{training} with {n:,} labels: learning rate {best['learning_rate']:.2g}, dropout {best['dropout']:.2g}, "
-            f"weight decay {best['weight_decay']:.2g}, {best['batch_size']:.0f} cells in a batch "
-            f"(validation error {best['rmse_validation_meV_per_atom']:.1f} meV per atom)"
-        )
+        best.append(found.loc[found["rmse_validation_meV_per_atom"].idxmin()])
 widths = grid.PRETRAINING["hidden_layers"]
 display.glue(
     "search_remark",
     f"The networks have {len(widths)} hidden layers of {widths[0]} units. Learning rate, weight decay, batch size and "
-    "dropout depend on the kind of training and on the number of labels. "
+    "dropout depend on the kind of training and are interpolated in the number of labels between two numbers at which "
     + (
-        f"They come from a search in the first fold, equally large for both kinds: {p.n_trials} trials of each at each "
-        "of two numbers of labels, a plain one and quasi-random ones. The error on validation cells decides. The best "
-        f"trials were: {'; '.join(parts)}."
-        if parts
-        else "No search was made here."
+        f"they were searched for: {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
+        "quasi-random ones, equally many for both kinds. The error on validation cells decides; the following trials "
+        "had the lowest, and their settings are used."
+        if best
+        else "they were searched for with the book's data. No search was made here."
     ),
 )
-text_used = "; ".join(
-    f"{name}, {n:,} labels: learning rate {c['learning_rate']:g}, dropout {c['dropout']:g}, weight decay "
-    f"{c['weight_decay']:g}, at most {c['batch_size']} cells in a batch"
-    for name in (grid.DIRECT, grid.FINETUNED)
-    for n, c in grid.CHOSEN[name].items()
-)
-display.glue(
-    "settings_remark",
-    f"The networks below use these, rounded ({text_used}), and between the two numbers values interpolated in the "
-    "number of labels."
-    if parts
-    else f"The networks below use the settings found for the book's data ({text_used}).",
-)
+if best:
+    display.show_table(
+        pd.DataFrame(best)[["training", "n_qm_labels", *names, "rmse_validation_meV_per_atom"]].rename(
+            columns={
+                "n_qm_labels": "QM labels", "learning_rate": "learning rate", "weight_decay": "weight decay",
+                "batch_size": "cells in a batch", "rmse_validation_meV_per_atom": "validation (meV per atom)",
+            }
+        ),
+        name="settings",
+        caption="The trial with the lowest error on validation cells of each search. All trials are at the end of the "
+        "chapter.",
+        formats={
+            "QM labels": "{:,.0f}", "learning rate": "{:.1e}", "weight decay": "{:.2g}", "dropout": "{:.2g}",
+            "cells in a batch": "{:.0f}", "validation (meV per atom)": "{:.1f}",
+        },
+    )  # fmt: skip
 
 # %% [markdown]
 # The figures and the table need {glue:text}`n_fits:,` fits; {glue:text}`n_missing:,` of them are missing from the store

@@ -245,6 +245,15 @@ def sigma_flattens(evidence: Evidence) -> Outcome:
     return judged(widths[-1] > widths[0], max(widths) > widths[0], text)
 
 
+def sigma_minimum(evidence: Evidence) -> Outcome:
+    table = _sigma_curves(evidence, "fitc")
+    if len(table) < 2:
+        return NO_RECORD
+    best = [lowest_point(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
+    text = ", ".join(f"{value:.0f} meV at N = {n:,}" for n, value in zip(table.index, best, strict=True))
+    return judged(best[-1] > best[0], best[-1] > min(best[:-1]), text)
+
+
 CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
     "dataset-size": dataset_size,
     "sp-energies-high": sp_energies_high,
@@ -265,4 +274,5 @@ CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
     "best-sigma": best_sigma,
     "sigma-extremes": sigma_extremes,
     "sigma-flattens": sigma_flattens,
+    "sigma-minimum": sigma_minimum,
 }

@@ -9,10 +9,12 @@ import numpy as np
 from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.claims.evidence import Evidence
 from synthetic_atoms.claims.ledger import NO_RECORD, Outcome, judged
+from synthetic_atoms.descriptors import features, power_spectrum
 from synthetic_atoms.experiments import fine_tuning_findings as findings
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED
 from synthetic_atoms.experiments.map_measures import neighbours, purity
 from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
+from synthetic_atoms.synthesis.crystals import diamond, graphite
 from synthetic_atoms.wording import about
 
 TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
@@ -120,6 +122,21 @@ def pretraining_size(evidence: Evidence) -> Outcome:
     return judged(1 / 3 <= start / atoms <= 3, True, text)
 
 
+def little_pretraining(evidence: Evidence) -> Outcome:
+    table = evidence.tuning
+    if table.empty:
+        return NO_RECORD
+    part = table[table["n_qm_labels"] == table["n_qm_labels"].max()]
+    direct = findings.by_fold(part, DIRECT, "n_qm_labels")
+    fine = findings.by_fold(part, FINETUNED, "n_pretrain_environments")
+    folds = [fold for fold in fine.columns if fold in direct.columns]
+    if direct.empty or len(fine) < 3 or not folds:
+        return NO_RECORD
+    ratio = float((fine[folds].iloc[0] / direct[folds].iloc[-1]).mean())
+    text = f"{ratio:.2f} times the error of direct training with {fine.index[0]:,} environments ({len(folds)} folds)"
+    return judged(abs(ratio - 1) <= 0.05, abs(ratio - 1) <= 0.1, text)
+
+
 def _measure(evidence: Evidence, name: str, column: str) -> float:
     table = evidence.map_summary
     return float(table.loc[name, column]) if name in table.index else float("nan")
@@ -162,6 +179,35 @@ def clusters_mixed(evidence: Evidence) -> Outcome:
     fall = share[LEARNED] - share[PAPER_LIKE]
     text = f"{share[LEARNED]:.0%} on the network's map, {share[PAPER_LIKE]:.0%} on the SOAP map"
     return judged(fall >= 0.3, fall >= 0.1, text)
+
+
+def sub_clusters(evidence: Evidence) -> Outcome:
+    maps = evidence.maps
+    if maps is None:
+        return NO_RECORD
+    coordination = evidence.dataset.coordination()[maps.rows]
+    energy = evidence.dataset.load().local_energy_eV[maps.rows]
+    members = [maps.cluster == i for i in range(maps.cluster.max() + 1)]
+    flat = [energy[mine].mean() for mine in members if (coordination[mine] == CATEGORIES["sp2"]).mean() >= 0.8]
+    span = float(np.ptp(flat)) if flat else 0.0
+    text = f"{len(flat)} of {len(members)} clusters, mean energies over {span:.2f} eV"
+    return judged(len(flat) >= 2 and span >= 0.3, len(flat) >= 2, text)
+
+
+def dangling_bonds(evidence: Evidence) -> Outcome:
+    maps = evidence.maps
+    if maps is None:
+        return NO_RECORD
+    rows = maps.rows[evidence.dataset.coordination()[maps.rows] == CATEGORIES["sp2"]]
+    data = evidence.dataset.load()
+    vectors = features(data, "paper-like", rows=rows)
+    like = [vectors @ power_spectrum(make(), "paper-like", centres=[0])[0] for make in (diamond, graphite)]
+    odd, energy = like[0] > like[1], data.local_energy_eV[rows]
+    if not odd.any() or odd.all():
+        return judged(False, False, f"{odd.mean():.0%} of the sp² atoms are closer to diamond")
+    gap = float(energy[odd].mean() - energy[~odd].mean())
+    text = f"{odd.mean():.1%} of the sp² atoms are closer to diamond, {gap:+.2f} eV from the others"
+    return judged(gap >= 0.2, gap > 0, text)
 
 
 def supervision_matters(evidence: Evidence) -> Outcome:
@@ -215,9 +261,12 @@ CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
     "most-for-few": most_for_few,
     "curves-meet": curves_meet,
     "pretraining-size": pretraining_size,
+    "little-pretraining": little_pretraining,
     "sp-island": sp_island,
     "nn-map-separates": nn_map_separates,
     "nn-map-smooth": nn_map_smooth,
+    "sub-clusters": sub_clusters,
+    "dangling-bonds": dangling_bonds,
     "clusters-mixed": clusters_mixed,
     "supervision-matters": supervision_matters,
     "learning-rate": learning_rate,
