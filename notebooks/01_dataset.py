@@ -21,7 +21,7 @@
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
-dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
+dataset = "embedded-all"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 kde_environments = 20000  # at most this many environments per density estimate
 ring_frames = 600  # count the rings of at most this many final frames

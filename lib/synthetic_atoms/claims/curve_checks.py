@@ -12,6 +12,7 @@ import pandas as pd
 from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.claims.evidence import USUAL, Evidence
 from synthetic_atoms.claims.ledger import NO_RECORD, Outcome, judged
+from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import soap_settings
 from synthetic_atoms.descriptors.spectrum import average_similarity
 from synthetic_atoms.experiments.descriptor_settings import is_available
@@ -27,7 +28,7 @@ def _means_by_kind(evidence: Evidence) -> dict[str, float]:
 
 
 def dataset_size(evidence: Evidence) -> Outcome:
-    data = evidence.dataset.load()
+    data = load_local_energies("embedded-all") if evidence.dataset.name == "embedded" else evidence.dataset.load()
     n, trajectories = data.n_environments, len(np.unique(data.trajectory))
     return judged(n >= 22_900_000, True, f"{n:,} environments, {trajectories} trajectories")
 

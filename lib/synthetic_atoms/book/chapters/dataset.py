@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from synthetic_atoms.book.chapters.fields import Common
+from synthetic_atoms.book.chapters.fields import Common, dataset_field
 
 
 class Dataset(Common):
     """Chapter 01_dataset."""
 
+    dataset: str = dataset_field("embedded-all")
     kde_environments: int = Field(
         20_000, ge=100, le=10_000_000, description="Most environments behind each kernel density estimate."
     )

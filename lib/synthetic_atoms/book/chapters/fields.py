@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -31,6 +31,16 @@ Sizes = Annotated[
 """Numbers of training environments."""
 
 
+def dataset_field(default: str) -> Any:
+    """The parameter that names a chapter's data."""
+    return Field(
+        default,
+        min_length=1,
+        description="Source of the data: the repository's own, the authors', or extended XYZ files of one's own.",
+        json_schema_extra={"allowed": "embedded, embedded-all, paper, paper:PATH or the path of a folder or file"},
+    )
+
+
 class Common(BaseModel):
     """Parameters that every chapter has."""
 
@@ -42,12 +52,7 @@ class Common(BaseModel):
         description="Name of the profile that the other values come from.",
         json_schema_extra={"allowed": "the name of a profile"},
     )
-    dataset: str = Field(
-        "embedded",
-        min_length=1,
-        description="Source of the data: the repository's own, the authors', or extended XYZ files of one's own.",
-        json_schema_extra={"allowed": "embedded, embedded-all, paper, paper:PATH or the path of a folder or file"},
-    )
+    dataset: str = dataset_field("embedded")
     n_trajectories: int | None = Field(
         None, ge=1, le=1_000_000, description="Number of trajectories used; null for all."
     )
