@@ -371,6 +371,98 @@ display.show(
 )
 
 # %% [markdown]
+# ## Does the teacher matter?
+#
+# The labels are those of a GAP, a sum of kernels on SOAP vectors. A model that starts from SOAP vectors, GPR above all,
+# may find such labels easier to learn than others. {glue:text}`teacher_remark`
+
+# %% tags=["hide-input"]
+GAP, POD = "GAP", "POD"
+teacher_pairs = {}
+other_records = pd.DataFrame()
+if p.dataset == "embedded" and p.n_trajectories is None and p.use_store:
+    at = tuple(n for n in sizes_used if n <= 10_000)
+    other = shared | {"dataset": Dataset("embedded-pod", seed=p.seed)}
+    found = [sparse_gpr(Study(**other, zeta=p.zeta), [Sweep(at, m_sparse=(p.n_sparse,), sigmas_meV=(p.sigma_meV,))])]
+    found.append(learning_curves(Curve(**other, models=("NN", "DKL"), sizes=at)))
+    other_records = pd.concat(
+        [part[["model", "n_train", "fold", "mae_test_meV"]] for part in found], ignore_index=True
+    ).dropna(subset=["mae_test_meV"])
+if len(other_records):
+    for first, second in (("NN", "GPR"), ("DKL", "NN")):
+        both = {
+            GAP: findings.compare(records, first, second),
+            POD: findings.compare(other_records, first, second),
+        }
+        common = set.intersection(*(set(part["n_train"]) for part in both.values()))
+        if common:
+            teacher_pairs[f"{first} / {second}"] = {
+                name: part[part["n_train"].isin(common)] for name, part in both.items()
+            }
+if teacher_pairs:
+    pod = Dataset("embedded-pod").load().local_energy_eV
+    gap = data.load().local_energy_eV
+    teacher_remark = (
+        "Here the same structures are labelled by another potential that was fitted to the same QM cells: a proper "
+        "orthogonal descriptor (POD) potential {cite}`nguyen2023proper`, a polynomial of bond lengths and angles. "
+        f"It shares energy among atoms in another way: its labels correlate with the GAP's by "
+        f"{np.corrcoef(gap, pod)[0, 1]:.2f} and spread by {1000 * pod.std():.0f} instead of {1000 * gap.std():.0f} meV."
+    )
+    display.show(
+        figures.teacher_ratios(teacher_pairs),
+        name="other-teacher",
+        caption="Ratio of the test errors of two models in the same fold, geometric mean over the folds, for the "
+        "labels of two teachers. Bars: 90 % of bootstrap samples over the folds.",
+        alt="Ratios against training-set size. "
+        + " ".join(
+            f"{name}, {teacher}: "
+            + ", ".join(f"{row.ratio:.2f} at N = {row.n_train}" for row in part.itertuples())
+            + "."
+            for name, by_teacher in teacher_pairs.items()
+            for teacher, part in by_teacher.items()
+        ),
+        data=pd.concat(
+            [
+                part.assign(models=name, teacher=teacher)
+                for name, by_teacher in teacher_pairs.items()
+                for teacher, part in by_teacher.items()
+            ],
+            ignore_index=True,
+        ),
+    )
+
+    def share(model):
+        """Error on the GAP's labels as a percentage of their spread."""
+        return 100 * value(model, last) / (1000 * gap.std())
+
+    by_size = other_records.groupby(["model", "n_train"])["mae_test_meV"].mean().unstack(0)
+    last = int(by_size.dropna(subset=["GPR", "NN"]).index[-1])
+    means = {
+        name: {teacher: float(np.exp(np.log(part["ratio"]).mean())) for teacher, part in by_teacher.items()}
+        for name, by_teacher in teacher_pairs.items()
+    }
+    seen_teacher = (
+        "; ".join(
+            f"{name} is {value[GAP]:.2f} with the GAP's labels and {value[POD]:.2f} with the POD's"
+            for name, value in means.items()
+        )
+        + f" (geometric means over the sizes that both have). At N = {last:,}, GPR errs by "
+        f"{by_size.loc[last, 'GPR']:.0f} "
+        f"and NN by {by_size.loc[last, 'NN']:.0f} meV on the POD's labels: "
+        f"{100 * by_size.loc[last, 'GPR'] / (1000 * pod.std()):.0f} and "
+        f"{100 * by_size.loc[last, 'NN'] / (1000 * pod.std()):.0f} % of their spread; on the GAP's, "
+        f"{share('GPR'):.0f} and {share('NN'):.0f} %."
+    )
+else:
+    teacher_remark = "For the book's own data and stored results, this section compares the labels of two teachers."
+    seen_teacher = "There is no such comparison for this run."
+display.glue("teacher_remark", teacher_remark)
+display.glue("seen_teacher", seen_teacher)
+
+# %% [markdown]
+# {glue:text}`seen_teacher`
+
+# %% [markdown]
 # ## What it cost
 #
 # Mean over the folds. For the network, the seconds of each fit and of predicting the test set of one fold. For GPR,

@@ -31,6 +31,9 @@ def data_directory() -> Path:
 OWN_DATASETS = ("embedded", "embedded-all")
 """Names of the project's own data: the part that stored results were made with, and all of them."""
 
+RELABELLED = ("embedded-pod",)
+"""Names of the same structures with labels of other potentials."""
+
 
 def user_data_directory() -> Path:
     """Folder for what a user wants to keep: results on data of their own, and the authors' data once fetched.
@@ -41,6 +44,11 @@ def user_data_directory() -> Path:
     return Path(named) if named else Path(platformdirs.user_data_dir("synthetic-atoms"))
 
 
+def is_own(dataset: str) -> bool:
+    """Whether a dataset is in the repository, so that results on it are kept there too."""
+    return dataset in (*OWN_DATASETS, *RELABELLED)
+
+
 def records_directory(dataset: str = "embedded") -> Path:
     """Where the results of fits are kept: with the project for its own data, else in :func:`user_data_directory`."""
-    return (data_directory() if dataset in OWN_DATASETS else user_data_directory()) / "records"
+    return (data_directory() if is_own(dataset) else user_data_directory()) / "records"

@@ -723,7 +723,7 @@ def test_nothing_to_read(tmp_path):
         (str(tmp_path), r"files named \*\.extxyz or \*\.xyz in .*found none"),
         (
             str(tmp_path / "nowhere"),
-            "'embedded', 'embedded-all', 'paper', 'paper:/path/to/folder' or an existing folder",
+            "'embedded', 'embedded-all', 'embedded-pod', 'paper', 'paper:/path/to/folder' or an existing folder",
         ),
         ("embeded", "found 'embeded'"),
     ]:

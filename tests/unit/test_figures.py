@@ -79,3 +79,14 @@ def test_other_figures_draw_every_model(draw):
     values = np.concatenate([line.get_ydata() for axes in figure.axes for line in axes.lines]).astype(float)
     assert {28.0, 31.0} <= set(values) or {8.0, 30.0} <= set(values)
     assert "environments, N" in figure.get_supxlabel() + figure.axes[0].get_xlabel()
+
+
+def test_ratios_of_two_teachers_are_drawn_as_they_are_given():
+    part = pd.DataFrame({"n_train": [100, 1000], "ratio": [1.2, 1.1], "low": [1.1, 1.0], "high": [1.4, 1.2]})
+    other = part.assign(ratio=[0.9, 0.8], low=[0.8, 0.7], high=[1.0, 0.9])
+    figure = learning_curves.teacher_ratios({"NN / GPR": {"GAP": part, "POD": other}, "DKL / NN": {"GAP": other}})
+    first, second = figure.axes
+    assert [axes.get_title() for axes in (first, second)] == ["NN / GPR", "DKL / NN"]
+    drawn = [container.lines[0].get_ydata().tolist() for container in first.containers]
+    assert drawn == [[1.2, 1.1], [0.9, 0.8]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["GAP's labels", "POD's labels"]

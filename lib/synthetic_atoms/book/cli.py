@@ -14,7 +14,6 @@ import typer
 
 from synthetic_atoms.book import cleaning, generation, parameters, profiles, project, record_commands
 from synthetic_atoms.errors import ParameterError, SyntheticAtomsError, suggest
-from synthetic_atoms.paths import OWN_DATASETS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -79,13 +78,14 @@ def book(
 def _absolute_dataset(values: dict[str, Any]) -> dict[str, Any]:
     """The dataset's path as seen from here, since the notebook runs in another folder."""
     dataset = values.get("dataset")
-    if not isinstance(dataset, str) or dataset in (*OWN_DATASETS, "paper", ""):
+    if not isinstance(dataset, str) or is_own(dataset) or dataset in ("paper", ""):
         return values
     prefix = "paper:" if dataset.startswith("paper:") else ""
     path = Path(dataset.removeprefix(prefix)).expanduser().resolve()
     if not path.exists():
         raise ParameterError(
-            f"Expected 'dataset' to be embedded, embedded-all, paper or a path that exists, found {dataset}."
+            "Expected 'dataset' to be embedded, embedded-all, embedded-pod, paper or a path that exists, found "
+            f"{dataset}."
         )
     return values | {"dataset": f"{prefix}{path}"}
 
@@ -167,6 +167,16 @@ def pair(
 
 
 app.command(help=generation.HELP)(generation.generate)
+
+
+@app.command()
+def relabel(
+    dataset: Annotated[str, typer.Argument(help="embedded-pod: a POD potential fitted to the embedded cells.")],
+) -> None:
+    """Make the labels of another potential for the embedded structures again."""
+    from synthetic_atoms.synthesis.relabelling import relabel as make
+
+    typer.echo(f"The labels are in {make(dataset)}.")
 
 
 @app.command()

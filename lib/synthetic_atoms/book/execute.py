@@ -27,7 +27,6 @@ from synthetic_atoms.book.parameters import Common
 from synthetic_atoms.datasets import NOTES_VARIABLE
 from synthetic_atoms.errors import SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
-from synthetic_atoms.paths import OWN_DATASETS
 from synthetic_atoms.scheduling import available_cores
 
 PROVENANCE = "provenance.json"
@@ -65,7 +64,7 @@ def source_notebook(chapter: str) -> Path:
 
 def inputs_digest(chapter: str, parameters: Common) -> str | None:
     """SHA-256 over all that an execution depends on; ``None`` if it reads data from outside the project."""
-    if parameters.dataset not in OWN_DATASETS:
+    if not is_own(parameters.dataset):
         return None
     root = project.root()
     digest = hashlib.sha256()

@@ -29,7 +29,7 @@ MORE_DATA: dict[str, tuple[str, ...]] = {
         "data/embedded/total_energies.npz", "data/embedded/teacher.tar.xz", "data/records/teacher_settings.csv",
     ),
     "02_descriptors_and_models": ("data/records",),
-    "03_learning_curves": ("data/records",),
+    "03_learning_curves": ("data/records", "data/labels"),
     "04_gpr_insights": ("data/records",),
     "05_pretraining": ("data/records", "data/embedded/total_energies.npz", "data/models"),
     "06_structure_maps": ("data/records", "data/embedded/total_energies.npz", "data/models", "data/maps"),

@@ -6,6 +6,8 @@
 ``embedded``                   the part of the repository's own data that stored results were made with
                                (:mod:`~synthetic_atoms.datasets.embedded`)
 ``embedded-all``               all of the repository's own data
+``embedded-pod``               the structures of ``embedded`` with the labels of a POD potential fitted to the same
+                               cells (:mod:`~synthetic_atoms.datasets.relabelled`)
 ``paper``                      the authors' data: from the folder in ``$SYNTHETIC_ATOMS_PAPER_DATA`` if that is set,
                                else as fetched (:mod:`~synthetic_atoms.datasets.fetch`)
 ``paper:/path/to/folder``      the authors' data, from a folder already downloaded
@@ -24,11 +26,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from synthetic_atoms.datasets import embedded, folder, paper
+from synthetic_atoms.datasets import embedded, folder, paper, relabelled
 from synthetic_atoms.datasets.containers import Frames, LocalEnergies, TotalEnergies, concatenate
 from synthetic_atoms.datasets.sampling import Sampling
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.paths import OWN_DATASETS, data_directory
+from synthetic_atoms.paths import OWN_DATASETS, RELABELLED, data_directory
 
 __all__ = [
     "Frames",
@@ -119,6 +121,9 @@ def iter_local_energies(
         )
     if source == "paper":
         return paper.iter_local(path, sampling)
+    if source == "relabelled":
+        whole = concatenate(list(embedded.iter_local(path, Sampling(), "embedded", _part("embedded"))))
+        return relabelled.iter_local(dataset, whole, sampling)
     if source == "embedded":
         return embedded.iter_local(path, sampling, dataset if dataset in OWN_DATASETS else path.name, _part(dataset))
     return folder.iter_local(path, sampling, energy_column)
@@ -143,7 +148,7 @@ def load_total_energies(dataset: str = "embedded") -> TotalEnergies:
         raise ParameterError(f"Expected a file with total energies, such as {path}/cells.extxyz, found a folder.")
     if source == "paper":
         return _noted(dataset, paper.load_total(path))
-    if source == "embedded":
+    if source in ("embedded", "relabelled"):
         return _noted(dataset, embedded.load_total(path, name=path.name))
     return _noted(dataset, folder.load_total(path))
 
@@ -184,12 +189,14 @@ def _resolve(dataset: str) -> tuple[str, Path | None]:
     """Which source, and where it is."""
     if dataset in OWN_DATASETS:
         return "embedded", data_directory() / "embedded"
+    if dataset in RELABELLED:
+        return "relabelled", data_directory() / "embedded"
     if dataset == "paper" or dataset.startswith("paper:"):
         return "paper", paper.named_folder(dataset)
     path = Path(dataset).expanduser()
     if not path.exists():
         raise DataError(
-            f"Expected 'embedded', 'embedded-all', 'paper', 'paper:/path/to/folder' or an existing folder or extended "
-            f"XYZ file as dataset, found {dataset!r}."
+            "Expected 'embedded', 'embedded-all', 'embedded-pod', 'paper', 'paper:/path/to/folder' or an existing "
+            f"folder or extended XYZ file as dataset, found {dataset!r}."
         )
     return ("embedded" if path.is_dir() and embedded.is_dataset(path) else "folder"), path

@@ -30,18 +30,17 @@ from synthetic_atoms.experiments.fine_tuning_grid import (
     pretrained,
     requests,
 )
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import fit_total_energies, total_energies
-from synthetic_atoms.models.training import accelerator
-from synthetic_atoms.paths import data_directory, records_directory
+from synthetic_atoms.paths import data_directory
 from synthetic_atoms.scheduling import run_units
 
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "fine_tuning.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("fine_tuning.csv", dataset, ASKED, FOUND)
 
 
 def rmse(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"]) -> float:
@@ -165,7 +164,7 @@ def run_fit(item: tuple[FineTuning, Fit]) -> dict[str, Any]:
         "epochs": len(model.history_),
         # Weights may have come from the cache; the last epoch's clock is that of the training.
         "fit_s": float(model.history_[-1]["seconds"]) if model.history_ else time.perf_counter() - start,
-        "machine": machine(accelerator()),
+        "machine": machine(),
         "versions": versions(),
     }
 

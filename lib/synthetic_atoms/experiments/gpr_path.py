@@ -18,10 +18,9 @@ from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import RowFile, features, soap_settings
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.gpr_grid import ASKED, Pass, Study, Sweep, plan, requests
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest
-from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import rows_within_memory, run_units
 
 FOUND = (
@@ -40,7 +39,7 @@ CHUNK_ROWS = 2048
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records of sparse GPR: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "sparse_gpr.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("sparse_gpr.csv", dataset, ASKED, FOUND)
 
 
 class ErrorSums:

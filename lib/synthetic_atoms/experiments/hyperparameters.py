@@ -16,12 +16,11 @@ from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.training import DivergedError, accelerator
-from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 
 FOUND = (
@@ -44,7 +43,7 @@ def _arrays(search: Search, n_train: int) -> tuple[np.ndarray, ...]:
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored trials: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "hyperparameters.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("hyperparameters.csv", dataset, ASKED, FOUND)
 
 
 def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:

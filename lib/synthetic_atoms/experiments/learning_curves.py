@@ -18,7 +18,7 @@ from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.deep_kernel import DeepKernel
 from synthetic_atoms.models.deep_kernel import default_hyperparameters as default_deep_kernel
@@ -26,7 +26,6 @@ from synthetic_atoms.models.network_regressor import NetworkRegressor
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
 from synthetic_atoms.models.training import accelerator
-from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.splits import splits_by_trajectory
 
@@ -116,7 +115,7 @@ class Curve:
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records of the networks' learning curves: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "learning_curves.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("learning_curves.csv", dataset, ASKED, FOUND)
 
 
 def scores(

@@ -16,9 +16,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.experiments.fine_tuning import digest
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.experiments.structure_maps import BASELINES, LEARNED, MAPS, MapStudy, clusters
-from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 
 NEIGHBOURS = 20
@@ -39,7 +38,7 @@ FOUND = (
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored measures: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "structure_maps.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("structure_maps.csv", dataset, ASKED, FOUND)
 
 
 def neighbours(coordinates: Float[np.ndarray, "n d"], k: int = NEIGHBOURS) -> Int[np.ndarray, "n k"]:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.files import atomic_write
+from synthetic_atoms.paths import is_own, records_directory
 
 _FLOAT_FORMAT = "%.6g"
 
@@ -172,6 +173,11 @@ class RecordStore:
             yield
         finally:
             os.close(folder)
+
+
+def record_store(file: str, dataset: str, asked: Sequence[str], found: Sequence[str]) -> RecordStore:
+    """The store in a file of results on a dataset: with the project for its own data, else the user's, checked."""
+    return RecordStore(records_directory(dataset) / file, asked, found, checked=not is_own(dataset))
 
 
 def _sha256(text: str) -> str:

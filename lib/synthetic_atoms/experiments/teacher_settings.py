@@ -15,8 +15,7 @@ from ase import Atoms
 
 from synthetic_atoms.datasets import TotalEnergies, load_total_energies
 from synthetic_atoms.descriptors import coordination_numbers
-from synthetic_atoms.experiments.records import RecordStore, machine
-from synthetic_atoms.paths import records_directory
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store
 from synthetic_atoms.scheduling import available_cores, say
 from synthetic_atoms.synthesis import quantum, teacher
 from synthetic_atoms.synthesis.crystals import strained_crystals
@@ -47,7 +46,7 @@ TRIAL_CELLS = 400
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored trials."""
-    return RecordStore(records_directory(dataset) / "teacher_settings.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("teacher_settings.csv", dataset, ASKED, FOUND)
 
 
 def request(cells: TotalEnergies, settings: GapSettings, plan: Plan, n_cells: int | None = None) -> dict[str, object]:

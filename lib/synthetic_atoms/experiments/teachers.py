@@ -19,11 +19,9 @@ from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning import cell_features, rmse
 from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, cells_of, finetuned, pretrained
-from synthetic_atoms.experiments.records import RecordStore, machine, versions
+from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import aligned, fit_total_energies, total_energies
-from synthetic_atoms.models.training import accelerator
-from synthetic_atoms.paths import records_directory
 from synthetic_atoms.scheduling import run_units
 from synthetic_atoms.synthesis import pod
 from synthetic_atoms.synthesis.potentials import LCBOP, TERSOFF
@@ -86,7 +84,7 @@ class Lesson:
 
 def store(dataset: str = "embedded") -> RecordStore:
     """The stored records: with the project for its own data, else the user's."""
-    return RecordStore(records_directory(dataset) / "teachers.csv", ASKED, FOUND, checked=dataset != "embedded")
+    return record_store("teachers.csv", dataset, ASKED, FOUND)
 
 
 def _shuffled_frames(study: FineTuning, fold: int) -> Int[np.ndarray, " frames"]:
@@ -240,7 +238,7 @@ def run_lesson(item: tuple[FineTuning, Lesson]) -> dict[str, Any]:
         "learning_rate": best.learning_rate,
         "label_s": middle - start,
         "fit_s": time.perf_counter() - middle,
-        "machine": machine(accelerator()),
+        "machine": machine(),
         "versions": versions(),
     }
 

@@ -21,6 +21,7 @@ from synthetic_atoms.figures.style import (
 )
 
 SIZE_LABEL = "Number of training environments, N"
+TEACHER_LOOKS = ({"color": "#0072B2", "marker": "o"}, {"color": "#D55E00", "marker": "D", "linestyle": "dashed"})
 ERROR_TICKS_meV = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
@@ -135,4 +136,34 @@ def train_and_test(summary: pd.DataFrame) -> Figure:
             )  # fmt: skip
         log_axes(axes, "MAE (meV)")
         figure.legend(loc="outside upper center", ncols=len(summary["model"].unique()))
+        return figure
+
+
+def teacher_ratios(pairs: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
+    """Ratios of two models' errors against training-set size, for the labels of several teachers.
+
+    Parameters
+    ----------
+    pairs
+        For each pair of models, such as ``"NN / GPR"``, and each teacher, such as ``"GAP"``: ``n_train``, ``ratio``,
+        ``low``, ``high`` as :func:`~synthetic_atoms.experiments.curve_findings.compare` gives them.
+    """
+    with style():
+        figure = new_figure(3.4)
+        panels = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
+        for axes, (name, by_teacher) in zip(panels, pairs.items(), strict=True):
+            for (teacher, part), look in zip(by_teacher.items(), TEACHER_LOOKS, strict=False):
+                bars = [part["ratio"] - part["low"], part["high"] - part["ratio"]]
+                axes.errorbar(
+                    part["n_train"], part["ratio"], yerr=bars, capsize=2.5, label=f"{teacher}'s labels", **look
+                )
+            axes.axhline(1.0, color="0.5", lw=0.9, zorder=0)
+            axes.set_xscale("log")
+            axes.set_title(name)
+            axes.grid(which="major", color="0.9", lw=0.8)
+            axes.set_axisbelow(True)
+        panels[0].set_ylabel("Ratio of test MAEs")
+        figure.supxlabel(SIZE_LABEL, fontsize="medium")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
         return figure

@@ -37,7 +37,9 @@ def dataset_field(default: str) -> Any:
         default,
         min_length=1,
         description="Source of the data: the repository's own, the authors', or extended XYZ files of one's own.",
-        json_schema_extra={"allowed": "embedded, embedded-all, paper, paper:PATH or the path of a folder or file"},
+        json_schema_extra={
+            "allowed": "embedded, embedded-all, embedded-pod, paper, paper:PATH or the path of a folder or file"
+        },
     )
 
 
