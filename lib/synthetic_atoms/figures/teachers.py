@@ -14,7 +14,8 @@ from synthetic_atoms.figures.style import new_figure, style
 
 def _ticks(axis: Axis, low: float, high: float) -> None:
     """Plain numbers on a logarithmic axis."""
-    axis.set_ticks([tick * 10.0**k for k in range(-2, 4) for tick in (1, 2, 5) if low <= tick * 10.0**k <= high])
+    steps = (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
+    axis.set_ticks([tick * 10.0**k for k in range(-2, 4) for tick in steps if low <= tick * 10.0**k <= high])
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -43,9 +44,15 @@ def quality(table: pd.DataFrame, paper: tuple[float, float]) -> Figure:
                 linestyle="none" if forces else "solid", label=label,
             )  # fmt: skip
             for row in part.itertuples():
+                # Above and to the left; with forces below, and to the right of the last point.
+                x, y, ha, va = (-6, 5, "right", "bottom")
+                if forces:
+                    last = row.teacher_ratio == part["teacher_ratio"].max()
+                    x, y, ha, va = (8, 0, "left", "center") if last else (0, -9, "center", "top")
                 axes.annotate(
-                    f"{row.n_teacher_cells:,}", (row.teacher_ratio, row.ratio), xytext=(0, -13 if forces else 7),
-                    textcoords="offset points", fontsize=8.5, ha="center", color="0.3",
+                    f"{row.n_teacher_cells:,}", (row.teacher_ratio, row.ratio), xytext=(x, y),
+                    textcoords="offset points", fontsize=8.5, ha=ha, va=va, color="0.3",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
                 )  # fmt: skip
         axes.plot(*paper, "*", ms=12, color=COLOURS["direct"], label="published (GAP, all labels)")
         axes.axhline(1, color=COLOURS["direct"], linestyle="dashdot", label="direct training")
@@ -83,14 +90,16 @@ def errors(records: pd.DataFrame, table: pd.DataFrame) -> Figure:
         )  # fmt: skip
         for column, marker, colour, label in (
             ("rmse_test_meV_per_atom", "s", COLOURS["fine-tuned"], "fine-tuned (small points: folds)"),
-            ("rmse_teacher_test_meV_per_atom", "d", TEACHER_COLOUR, "the teacher itself"),
             ("direct_meV", "|", COLOURS["direct"], "direct training"),
+            ("rmse_teacher_test_meV_per_atom", "d", TEACHER_COLOUR, "the teacher itself"),
         ):
-            axes.plot(table[column], y, marker, color=colour, ms=12 if marker == "|" else 7, mew=2, label=label)
+            # the teacher's is hollow, so that what it lies on is seen
+            look = {"markerfacecolor": "none", "ms": 10} if marker == "d" else {"ms": 12 if marker == "|" else 7}
+            axes.plot(table[column], y, marker, color=colour, mew=2, label=label, **look)
         axes.set_yticks(y, table["label"])
         axes.set_ylim(len(table) - 0.5, -0.5)
         low, high = axes.get_xlim()
-        if high > 3 * low > 0:  # several decades do not fit on a linear axis
+        if high > 8 * low > 0:  # what spans a decade does not fit on a linear axis
             axes.set_xscale("log")
             _ticks(axes.xaxis, *axes.get_xlim())
         axes.set_xlabel("Test RMSE (meV per atom)")
