@@ -292,7 +292,9 @@ fast = max(usual.values(), default=0.0)
 slowed = tuple(n for n in used if n > 10_000 and usual[n] < fast)
 trained = pd.DataFrame()
 if p.use_store and slowed:
-    curve = Curve(**shared, models=("DKL",), sizes=slowed, hyperparameters={"DKL": {"learning_rate": fast}})
+    curve = Curve(
+        **shared, models=("DKL",), sizes=slowed, hyperparameters={"DKL": {"learning_rate": fast, "restarts": 0}}
+    )
     trained = learning_curves(curve).dropna(subset=["mae_test_meV"])
 if len(trained):
     energy = source.load().local_energy_eV

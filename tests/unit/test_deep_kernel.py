@@ -312,6 +312,7 @@ X_GOOD, Y_GOOD = smooth_data(30)
         (lambda m: m.fit(X_GOOD, Y_GOOD[:-1]), DataError, "inconsistent numbers of samples"),
         (lambda m: m.fit(X_GOOD, Y_GOOD).predict(X_GOOD[:, :2]), DataError, "3 features"),
         (lambda m: m.set_params(n_inducing=0).fit(X_GOOD, Y_GOOD), ParameterError, "n_inducing"),
+        (lambda m: m.set_params(restarts=-1).fit(X_GOOD, Y_GOOD), ParameterError, "restarts"),
         (lambda m: m.set_params(feature_dimension=0).fit(X_GOOD, Y_GOOD), ParameterError, "feature_dimension"),
         (lambda m: m.set_params(learning_rate=1e30).fit(X_GOOD, Y_GOOD), ParameterError, "lower it"),
         (lambda m: m.set_params(dropout=1.0).fit(X_GOOD, Y_GOOD), ParameterError, "dropout"),
@@ -334,3 +335,54 @@ def test_a_gpu_gives_nearly_the_same() -> None:
     X, y = smooth_data()
     here, there = (quick(device=device, max_epochs=2).fit(X, y).predict(X) for device in ("cpu", "cuda"))
     assert here == pytest.approx(there, abs=1e-3)
+
+
+def too_fast(**changes) -> DeepKernel:
+    """A model whose first trainings take everything for noise."""
+    own = {"hidden_layers": (40, 40), "feature_dimension": 4, "n_inducing": 40, "batch_size": 20, "max_epochs": 30}
+    return quick(**{**own, "learning_rate": 0.1, "patience": 5, **changes})
+
+
+def with_two_inputs_that_matter() -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(600, 8))
+    return X, np.sin(X[:, 0]) + 0.5 * X[:, 1]
+
+
+def test_a_training_that_takes_everything_for_noise_begins_again_with_a_lower_rate():
+    X, y = with_two_inputs_that_matter()
+    once, again = too_fast(restarts=0).fit(X, y), too_fast().fit(X, y)
+    of_mean = np.abs(y - y.mean()).mean()
+    assert once.restarts_ == 0
+    assert once.validation_mae_ > 0.8 * of_mean
+    assert again.restarts_ > 0
+    assert again.history_[0]["learning_rate"] == pytest.approx(0.1 / 2**again.restarts_)
+    assert again.validation_mae_ < 0.2 * of_mean
+    slow = too_fast(restarts=0, learning_rate=0.1 / 2**again.restarts_).fit(X, y)
+    np.testing.assert_array_equal(slow.predict(X), again.predict(X))  # nothing of the first attempts is left
+
+
+def test_an_interrupted_training_that_began_again_goes_on(tmp_path, monkeypatch):
+    from synthetic_atoms.models import training
+    from synthetic_atoms.models.checkpoint import remove_checkpoints
+
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    X, y = with_two_inputs_that_matter()
+    whole = too_fast().fit(X, y)
+    file = tmp_path / "state.safetensors"
+
+    def stopping(*args, **kwargs):
+        """A kill after the second attempt has kept its first epochs."""
+        if kwargs["checkpoint"].path.stem.endswith("again2"):
+            raise KeyboardInterrupt
+        return train(*args, **kwargs)
+
+    train = training.train
+    monkeypatch.setattr("synthetic_atoms.models.network_regressor.train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        too_fast().fit(X, y, checkpoint=file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state-again1.safetensors", "state.safetensors"]
+    monkeypatch.setattr("synthetic_atoms.models.network_regressor.train", train)
+    resumed = too_fast().fit(X, y, checkpoint=file)
+    np.testing.assert_array_equal(resumed.predict(X), whole.predict(X))
+    remove_checkpoints(file)
+    assert not list(tmp_path.iterdir())

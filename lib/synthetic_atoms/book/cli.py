@@ -14,6 +14,7 @@ import typer
 
 from synthetic_atoms.book import cleaning, generation, parameters, profiles, project, record_commands
 from synthetic_atoms.errors import ParameterError, SyntheticAtomsError, suggest
+from synthetic_atoms.paths import is_own
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -27,6 +27,7 @@ from synthetic_atoms.book.parameters import Common
 from synthetic_atoms.datasets import NOTES_VARIABLE
 from synthetic_atoms.errors import SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
+from synthetic_atoms.paths import is_own
 from synthetic_atoms.scheduling import available_cores
 
 PROVENANCE = "provenance.json"

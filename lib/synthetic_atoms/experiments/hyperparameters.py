@@ -20,6 +20,7 @@ from synthetic_atoms.experiments.records import RecordStore, machine, record_sto
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
+from synthetic_atoms.models.checkpoint import remove_checkpoints
 from synthetic_atoms.models.training import DivergedError, accelerator
 from synthetic_atoms.scheduling import run_units
 
@@ -52,6 +53,8 @@ def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:
     n_train, model = int(asked["n_train"]), str(asked["model"])
     x, y, x_test, y_test = _arrays(search, n_train)
     settings = arguments({name: asked[name] for name in space(model, n_train)})
+    if model == "DKL":
+        settings["restarts"] = 0  # a learning rate at which training fails is a finding
     sample = min(n_train, MAX_TRAIN_SAMPLE)
     scores, fit_s, predict_s = [], 0.0, 0.0
     for repeat in range(int(asked["repeats"])):
@@ -83,7 +86,7 @@ def run_trial(item: tuple[Search, dict[str, Any]]) -> dict[str, Any]:
                 "weights": sum(p.numel() for p in fitted.network_.parameters()),
             }
         )
-        checkpoint.unlink(missing_ok=True)
+        remove_checkpoints(checkpoint)
     table = pd.DataFrame(scores)
     several = len(table) > 1
     return {

@@ -20,6 +20,7 @@ from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.files import cache_directory
+from synthetic_atoms.models.checkpoint import remove_checkpoints
 from synthetic_atoms.models.deep_kernel import DeepKernel
 from synthetic_atoms.models.deep_kernel import default_hyperparameters as default_deep_kernel
 from synthetic_atoms.models.network_regressor import NetworkRegressor
@@ -168,7 +169,7 @@ def _fits(curve: Curve, model: str, fold: int, sizes: Sequence[int]) -> Iterator
             "machine": machine(accelerator()),
             "versions": versions(),
         }
-        checkpoint.unlink(missing_ok=True)
+        remove_checkpoints(checkpoint)
 
 
 def _checkpoint(curve: Curve, model: str, fold: int, n_train: int, settings: Mapping[str, object]) -> Path:

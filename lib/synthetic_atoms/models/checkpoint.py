@@ -131,6 +131,17 @@ class Checkpoint:
             raise DataError(f"Expected a checkpoint of a training at {self.path}, found: {reason}.") from error
 
 
+def attempt_file(path: Path, attempt: int) -> Path:
+    """The checkpoint of a training that was started again: ``path`` itself, then with a number before its ending."""
+    return path if attempt == 0 else path.with_name(f"{path.stem}-again{attempt}{path.suffix}")
+
+
+def remove_checkpoints(path: Path) -> None:
+    """Remove a training's checkpoint and those of its further attempts, as far as they are there."""
+    for file in (path, *path.parent.glob(f"{path.stem}-again*{path.suffix}")):
+        file.unlink(missing_ok=True)
+
+
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

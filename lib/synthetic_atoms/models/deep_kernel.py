@@ -51,6 +51,9 @@ class DeepKernel(NetworkRegressor):
         Most epochs, and how many pass without a lower validation error before training ends.
     decay_factor, decay_patience
         The learning rate is multiplied by the factor after so many epochs without a lower validation error.
+    restarts
+        How often training begins again, each time with half the learning rate, if the process has taken everything for
+        noise: its validation error is then that of the mean.
     seed
         Determines the validation set, the initial weights and inducing points, the order of the samples and the dropped
         units.
@@ -85,6 +88,7 @@ class DeepKernel(NetworkRegressor):
         patience: int = 40,
         decay_factor: float = 0.5,
         decay_patience: int = 10,
+        restarts: int = 3,
         seed: int = 0,
         device: str = "auto",
         progress: bool = False,
@@ -100,6 +104,7 @@ class DeepKernel(NetworkRegressor):
         self.patience = patience
         self.decay_factor = decay_factor
         self.decay_patience = decay_patience
+        self.restarts = restarts
         self.seed = seed
         self.device = device
         self.progress = progress
@@ -176,7 +181,13 @@ class DeepKernel(NetworkRegressor):
             value = getattr(self, name)
             if int(value) != value or value < 1:
                 raise ParameterError(f"Expected {name} to be an integer of at least 1, found {value}.")
+        if int(self.restarts) != self.restarts or self.restarts < 0:
+            raise ParameterError(f"Expected restarts to be an integer of at least 0, found {self.restarts}.")
         return super()._options()
+
+    @property
+    def _restarts(self) -> int:
+        return self.restarts
 
 
 _LOG_RATES = ([2.0, 3.0, 4.0, 4.5], np.log10([3e-4, 1e-3, 1e-3, 4e-4]))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from synthetic_atoms.errors import DataError, ParameterError
-from synthetic_atoms.models.checkpoint import Checkpoint
+from synthetic_atoms.models.checkpoint import Checkpoint, attempt_file
 from synthetic_atoms.models.inputs import InputError, checked
 from synthetic_atoms.models.network import CHUNK, Scaler
 from synthetic_atoms.models.rows import Rows, read_rows, read_targets
@@ -29,6 +30,9 @@ from synthetic_atoms.splits import validation_split
 
 PASSING = ("device", "progress", "max_epochs")
 """Parameters that may change between a checkpoint and the training that goes on from it."""
+
+LEARNED = 0.9
+"""A model whose validation error is above this share of that of the mean has learned nothing."""
 
 _PRECISIONS = [np.float64, np.float32]
 
@@ -51,6 +55,8 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         Mean and standard deviation of the targets.
     validation_mae_ : float
         Mean absolute error on the validation set, in the unit of the targets.
+    restarts_ : int
+        How often the training was started again; 0 for a model that was loaded.
     history_ : list of dict
         For each epoch ``epoch``, ``train_loss``, ``validation_error`` (mean absolute error in the unit of the targets),
         ``learning_rate`` and ``seconds``.
@@ -63,6 +69,9 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
 
     NAME: ClassVar[str]
     """What the model is called in messages."""
+
+    _restarts: int = 0
+    """How often training may begin again if the model has learned nothing."""
 
     @abstractmethod
     def _start(
@@ -113,8 +122,31 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         x = self.scaler_(X, device)
         t = torch.from_numpy((y - self.target_mean_) / self.target_scale_).float().to(device)
         fit_index = torch.from_numpy(fit)
+        nothing_learned = float(t[held_out].abs().mean()) * self.target_scale_
+        for attempt in range(1 + self._restarts):
+            saved = None
+            if checkpoint is not None:
+                saved = Checkpoint(attempt_file(Path(checkpoint), attempt), self._identity(y, device))
+            self._train(x, t, fit_index, torch.from_numpy(held_out), options, saved)
+            self.restarts_ = attempt
+            if self.validation_mae_ < LEARNED * nothing_learned:
+                break
+            options = replace(options, learning_rate=options.learning_rate / 2)
+        return self
+
+    def _train(
+        self,
+        x: Float32[Tensor, "samples features"],
+        t: Float32[Tensor, " samples"],
+        fit_index: Int[Tensor, " fit"],
+        held_out: Int[Tensor, " validation"],
+        options: TrainingOptions,
+        saved: Checkpoint | None,
+    ) -> None:
+        """One training from new weights; sets ``network_``, ``history_`` and ``validation_mae_``."""
+        device = x.device
+        held_out = held_out.to(device)
         x_validation, t_validation = x[held_out], t[held_out]
-        saved = Checkpoint(Path(checkpoint), self._identity(y, device)) if checkpoint is not None else None
         # Initial weights and dropout draw from torch's global generators: seed them and leave them as they were.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.seed)
@@ -128,12 +160,13 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
                 return float((network(x_validation) - t_validation).abs().mean()) * self.target_scale_
 
             generator = torch.Generator().manual_seed(self.seed)
-            self.history_ = train(network, len(fit), batch_loss, validation_error, options, generator, checkpoint=saved)
+            self.history_ = train(
+                network, len(fit_index), batch_loss, validation_error, options, generator, checkpoint=saved
+            )
             network.finish(x, t, fit_index.to(device))
         with torch.no_grad():
             self.validation_mae_ = validation_error()
         self.network_ = network.cpu()
-        return self
 
     def save(self, path: Path) -> None:
         """Write weights, scaling, parameters and training history to a ``.safetensors`` file.
@@ -185,6 +218,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
             model.target_mean_, model.target_scale_ = float(about["target_mean"]), float(about["target_scale"])
             model.history_ = about["history"]
             model.validation_mae_ = float(about["validation_mae"])
+            model.restarts_ = 0
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"Expected a {cls.NAME} saved by this library at {path}, found: {reason}.") from error
