@@ -150,7 +150,7 @@ def teacher_ratios(pairs: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """
     with style():
         figure = new_figure(3.4)
-        panels = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
+        panels = figure.subplots(1, len(pairs), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (name, by_teacher) in zip(panels, pairs.items(), strict=True):
             for (teacher, part), look in zip(by_teacher.items(), TEACHER_LOOKS, strict=False):
                 bars = [part["ratio"] - part["low"], part["high"] - part["ratio"]]
