@@ -26,7 +26,7 @@ class Pretraining(Common):
         AfterValidator(ascending),
         Field(min_length=1, max_length=50, json_schema_extra={"also": "in ascending order"}),
     ] = Field(
-        [25, 50, 100, 200, 400, 800],
+        [25, 50, 100, 200, 400, 800, 1200],
         description="Numbers of cells in direct training and fine-tuning; all that there are, are added.",
     )
     n_trials: int = Field(9, ge=0, le=1000, description="Trials of each search for hyperparameters; 0 for none.")
