@@ -98,7 +98,7 @@ def named_gallery(
         for number, axes in enumerate(axes for row in panels for axes in row):
             axes.axis("off")
             if number < len(entries):
-                draw_neighbourhood(axes, entries[number][0], categories, font_size=7.5)
+                draw_neighbourhood(axes, entries[number][0], categories)
                 axes.set_title(entries[number][1], fontsize=8.5, linespacing=1.2, y=0.97)
         drawn = [entry[0].coordination for entry in entries]
         coordination_legend(figure, categories, y=0.02 / figure.get_figheight(), other=_others(drawn, categories))

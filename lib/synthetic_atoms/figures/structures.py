@@ -31,6 +31,12 @@ LAYERS = 18
 ATOM_RADIUS_A = 0.36
 """Of a carbon atom in a cell; others are drawn larger or smaller with the lengths of their bonds."""
 
+LABEL_PLACE = 0.58
+"""Where along its bond a length is written."""
+
+LABEL_SIZE_A = (1.1, 0.5)
+"""Width and height of such a label in a panel of a gallery."""
+
 MOST_LABELS = 4
 """Bonds of one atom whose lengths can be written beside them."""
 
@@ -176,7 +182,7 @@ def draw_cell(
 
 
 def draw_neighbourhood(
-    axes: Axes, one: Neighbourhood, categories: Mapping[str, int] = CATEGORIES, *, font_size: float = 9.0
+    axes: Axes, one: Neighbourhood, categories: Mapping[str, int] = CATEGORIES, *, font_size: float = 8.0
 ) -> None:
     """A neighbourhood with the lengths (A) of the first atom's bonds, turned so that these can be read.
 
@@ -207,7 +213,7 @@ def draw_neighbourhood(
     for neighbour in bonded if len(bonded) <= MOST_LABELS else ():
         axes.annotate(
             f"{np.linalg.norm(one.positions_A[neighbour]):.2f}",
-            positions[neighbour, :2] * 0.58,
+            positions[neighbour, :2] * LABEL_PLACE,
             ha="center",
             va="center",
             fontsize=font_size,
@@ -217,18 +223,20 @@ def draw_neighbourhood(
 
 
 def _clearest_view(one: Neighbourhood, tries: int = 400) -> Rotation:
-    """The rotation, of many random ones, that shows the first atom's bonds longest and farthest apart."""
+    """The rotation, of many random ones, that shows the first atom's bonds long and their labels apart."""
     if not (one.shell == 1).any():
         return Rotation.identity()
     turns = Rotation.random(tries, rng=np.random.default_rng(0))
     best, clearest = turns[0], -1.0
     for turn in turns:
         seen = turn.apply(one.positions_A * CARBON_BOND_A / one.cutoff_A)[:, :2]
-        labels = np.concatenate([np.zeros((1, 2)), seen[one.shell == 1] * 0.58])
+        labels = seen[one.shell == 1] * LABEL_PLACE
         outer = seen[one.shell != 0]
-        apart = np.linalg.norm(labels[1:, None] - outer[None], axis=-1).min()
-        # half an angstrom between a label and an atom is enough; labels keep as far apart as they can
-        score = min(pdist(labels).min(), 0.75) + 0.6 * min(apart, 0.55)
+        from_atoms = np.linalg.norm(labels[:, None] - outer[None], axis=-1).min()
+        from_centre = np.linalg.norm(labels, axis=1).min()
+        # 1 where two labels touch: they are wider than high
+        from_labels = pdist(labels / LABEL_SIZE_A, "chebyshev").min() if len(labels) > 1 else np.inf
+        score = min(from_labels, 1.1) + min(from_centre, 0.75) + 0.6 * min(from_atoms, 0.55)
         if score > clearest:
             best, clearest = turn, score
     return best
