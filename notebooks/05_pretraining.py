@@ -445,15 +445,20 @@ if known:
     )
 else:
     short_labels = seen_labels = nothing
-meet = findings.meeting_point(curve_d)
+meets = {least: findings.meeting_point(curve_d, least) for least in (100, 200, 400)}
+meet = meets.pop(200)
 if np.isfinite(meet.value):
+    others = [
+        f"{about(other.value)} from {least} on" if np.isfinite(other.value) else f"nowhere from {least} on"
+        for least, other in meets.items()
+    ]
     seen_meet = (
-        "Straight lines through the last four sizes of each curve would meet at about "
+        "Straight lines through the sizes from 200 labels on would meet at about "
         f"{about(meet.value)} labels (90 % of bootstrap samples that meet: {about(meet.low)} to {about(meet.high)}; "
-        "the paper estimates 5000). This is an extrapolation."
+        f"the paper estimates 5000). This is an extrapolation, and it depends on the sizes: {', '.join(others)}."
     )
 elif known:
-    seen_meet = "Straight lines through the last four sizes of each curve do not meet beyond the data."
+    seen_meet = "Straight lines through the sizes from 200 labels on do not meet beyond the data."
 else:
     seen_meet = nothing
 for name, value in {"short_labels": short_labels, "seen_labels": seen_labels, "seen_meet": seen_meet}.items():

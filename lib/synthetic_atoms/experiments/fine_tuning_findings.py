@@ -100,15 +100,15 @@ def is_lower_bound(records: pd.DataFrame, n_direct: int) -> bool:
     return bool(len(fine) and n_direct in direct.index and fine.iloc[0].mean() < direct.loc[n_direct].mean())
 
 
-def meeting_point(records: pd.DataFrame, last: int = 4) -> Estimate:
+def meeting_point(records: pd.DataFrame, least: int = 200) -> Estimate:
     """Number of QM labels at which direct training would err as little as fine-tuning: an extrapolation.
 
-    Straight lines in the logarithms through the ``last`` sizes of each curve; NaN where they do not meet beyond the
-    data.
+    Straight lines in the logarithms through the sizes from ``least`` labels on; NaN where they do not meet beyond the
+    data, or where there are fewer than three sizes.
     """
     direct, fine = (by_fold(records, training, "n_qm_labels") for training in (DIRECT, FINETUNED))
-    both = sorted(set(direct.index) & set(fine.index))[-last:]
-    if len(both) < 2:
+    both = sorted(n for n in set(direct.index) & set(fine.index) if n >= least)
+    if len(both) < 3:
         return Estimate(*[float("nan")] * 3)
     x = np.log(np.array(both, dtype=float))
 
