@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -76,11 +77,16 @@ def connect(workers: int | None = None, scheduler: str | None = None, *, timeout
         If no scheduler answers at the address within ``timeout_s``.
     """
     if scheduler is not None:
+        reason = None
         try:
             client = Client(scheduler, timeout=timeout_s, set_as_default=False)
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-            raise ParameterError(f"Expected a Dask scheduler at {scheduler}, found none ({reason}).") from error
+        if reason is not None:
+            # The client that failed closes itself when it is collected, and takes a lock for that. Now, and not while
+            # another client or cluster starts, which holds that lock: the process would wait for itself for ever.
+            gc.collect()
+            raise ParameterError(f"Expected a Dask scheduler at {scheduler}, found none ({reason}).")
         # A scheduler that goes is one sentence here; Dask's own log of it is pages long.
         with silence_logging_cmgr(logging.CRITICAL), client:
             yield client

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from synthetic_atoms.errors import DataError, MissingDependencyError, ParameterError, SyntheticAtomsError
 from synthetic_atoms.scheduling import Pool, connect, run_units
@@ -114,3 +115,11 @@ def test_paths_travel(cluster, tmp_path):
     (tmp_path / "there").write_text("")
     paths = [tmp_path / "there", tmp_path / "not"]
     assert run_units(Path.exists, paths[:1], scheduler=cluster.scheduler_address) == ([True], [])
+
+
+def test_a_client_that_found_no_scheduler_is_gone_at_once():
+    """It would close itself at any later moment, perhaps while another one starts, and wait for that for ever."""
+    with pytest.raises(ParameterError, match="found none"), connect(scheduler="tcp://127.0.0.1:9", timeout_s=0.2):
+        pass
+    left = [one for one in gc.get_objects() if type(one) is Client and "127.0.0.1:9" in str(one._start_arg)]
+    assert not left
