@@ -118,8 +118,10 @@ class Evidence:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """The best trial of each model by validation error."""
+        """The best trial of each model by validation error, among the trials that all models have: equal budgets."""
         table = self._of_these_data(hyperparameters.store().read())
+        made_by = table.groupby(["n_train", "trial"])["model"].transform("nunique")
+        table = table[made_by == table["model"].nunique()]
         table = table[np.isfinite(table["mae_validation_meV"].astype(float))] if len(table) else table
         if table.empty:
             return table
