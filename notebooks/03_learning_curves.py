@@ -118,6 +118,33 @@ records["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else Non
 curves = summary(records)
 paper = published.table("fig3_learning_curves")
 
+# Larger training sets need all trajectories, of which these data are a part.
+WHOLE = "embedded-all"
+whole = None
+if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None and left_out:
+    larger = shared | {"dataset": Dataset(WHOLE, seed=p.seed)}
+    reach = [n for n in p.sizes if n <= largest_training_set(larger["dataset"], p.n_folds, p.seed)]
+    if max(reach) > largest:
+        parts = []
+        if "GPR" in p.models:
+            parts.append(sparse_gpr(Study(**larger, zeta=p.zeta), [sweep]))
+        if networks:
+            parts.append(learning_curves(Curve(**larger, models=networks, sizes=tuple(reach))))
+        whole = pd.concat(
+            [part[["model", "n_train", "fold", *numbers]].astype(dict.fromkeys(numbers, float)) for part in parts]
+        ).dropna(subset=["mae_test_meV"])
+        whole = summary(whole) if len(whole) else None
+if whole is None:
+    whole_remark = ""
+else:
+    trained = list(whole["model"].unique())
+    whole_remark = (
+        f"The whole data set of {len(np.unique(larger['dataset'].load().trajectory))} trajectories gives up to "
+        f"{max(reach):,}; {' and '.join(trained)} {'has' if len(trained) == 1 else 'have'} been trained on it too, in "
+        f"{whole['folds'].max()} folds of its own (half-filled symbols below)."
+    )
+display.glue("whole_remark", whole_remark)
+
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["mae_test_meV"].isna().sum()))
 display.glue(
@@ -135,7 +162,7 @@ display.glue(
 
 # %% [markdown]
 # The grid has {glue:text}`n_fits` fits; {glue:text}`n_missing` of them are missing from the store and left out of the
-# means. {glue:text}`left_out` {glue:text}`lengths_remark`
+# means. {glue:text}`left_out` {glue:text}`whole_remark` {glue:text}`lengths_remark`
 
 
 # %% tags=["hide-input"]
@@ -156,16 +183,29 @@ def spell(model):
     return f"{model}: " + (", ".join(spelled) if spelled else "0 results in the store")
 
 
+def spell_whole(model):
+    """The curve of a model trained on all trajectories in words, for the alternative text."""
+    part = whole[whole["model"] == model]
+    return f"{model}: " + ", ".join(f"{row.mae_test_meV:.0f} meV at N = {row.n_train}" for row in part.itertuples())
+
+
 display.show(
-    figures.learning_curves(curves, paper[paper["n_train"] <= max(p.sizes)]),
+    figures.learning_curves(curves, paper[paper["n_train"] <= max(p.sizes)], whole),
     name="learning-curves",
     caption=(
         "Learning curves: test error against the number of training environments, mean and standard deviation over "
-        "the folds. Filled symbols and solid lines: this book's data. Open symbols and dashed lines: the published "
+        "the folds. Filled symbols and solid lines: this book's data. "
+        + ("" if whole is None else "Half-filled symbols and dotted lines: all trajectories. ")
+        + "Open symbols and dashed lines: the published "
         "values, for the authors' data {cite}`gardner2023synthetic`. Compare the paper's Fig. 3."
     ),
-    alt="Double-logarithmic learning curves falling from left to right. " + "; ".join(spell(m) for m in p.models) + ".",
-    data=curves,
+    alt="Double-logarithmic learning curves falling from left to right. "
+    + "; ".join(spell(m) for m in p.models)
+    + ("" if whole is None else "; with all trajectories " + "; ".join(spell_whole(m) for m in whole["model"].unique()))
+    + ".",
+    data=curves
+    if whole is None
+    else pd.concat([curves.assign(trajectories="stored part"), whole.assign(trajectories="all")]),
 )
 
 # %% tags=["hide-input"]

@@ -34,6 +34,7 @@ large_up_to = 100000  # largest N of learning curves with M above m_reference
 sigma_meV = 10.0  # regularisation of the learning curves
 sigma_sizes = [1000, 2000, 5000, 10000, 100000, 1000000]  # N of the scan over sigma
 sigmas_meV = [0.1, 0.215, 0.463, 1.0, 2.15, 4.63, 10.0, 21.5, 46.3, 100.0, 215.0, 463.0, 1000.0]  # the scan
+estimators = ["dtc", "fitc"]  # estimators of sparse GPR
 fitc_all_folds_up_to = 100000  # largest N of FITC's scan in all folds; beyond, one fold
 n_folds = 5  # cross-validation folds, by trajectory
 max_test = None  # at most this many test environments per fold; None: all
@@ -45,6 +46,9 @@ use_store = True  # read stored results
 compute = False  # compute results that the store lacks
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -120,6 +124,7 @@ grid = figure_4(
     sigma_sizes=p.sigma_sizes,
     sigmas_meV=p.sigmas_meV,
     fitc_all_folds_up_to=p.fitc_all_folds_up_to,
+    estimators=p.estimators,
 )
 records = sparse_gpr(study, grid, use_store=p.use_store, compute=p.compute)
 models = insights.summary(records)
@@ -440,6 +445,157 @@ display.show(
 # the others.
 #
 # So in FITC $\sigma$ decides how many labels count. In DTC, $\sigma$ is what the paper's text says it is.
+
+# %% [markdown]
+# ## Up to a million environments
+#
+# {glue:text}`whole_remark` The command for such fits:
+#
+# ```sh
+# synthetic-atoms run 04_gpr_insights -p dataset=embedded-all -p estimators=[dtc] \
+#   -p n_sparse=[100,200,500,1000,2000,5000] -p compute=true
+# ```
+
+# %% tags=["hide-input"]
+WHOLE = "embedded-all"
+whole_records = pd.DataFrame()
+if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None:
+    whole_study = replace(study, dataset=Dataset(WHOLE, seed=p.seed))
+    if whole_study.largest_size() > largest:
+        whole_grid = figure_4(
+            sizes=p.sizes,
+            n_sparse=[m for m in p.n_sparse if m <= p.m_reference],
+            m_reference=p.m_reference,
+            large_up_to=p.large_up_to,
+            sigma_meV=p.sigma_meV,
+            sigma_sizes=p.sigma_sizes,
+            sigmas_meV=p.sigmas_meV,
+            fitc_all_folds_up_to=p.fitc_all_folds_up_to,
+            estimators=["dtc"],
+        )
+        whole_records = sparse_gpr(whole_study, whole_grid).dropna(subset=["mae_test_meV"])
+if len(whole_records):
+    whole = insights.summary(whole_records)
+    n_whole = len(np.unique(whole_study.dataset.load().trajectory))
+    display.glue(
+        "whole_remark",
+        f"The fits above share {len(np.unique(study.dataset.load().trajectory))} trajectories. The whole data set has "
+        f"{n_whole}, so that a fold has up to {whole_study.largest_size():,} training environments. DTC has been "
+        f"fitted to those as well, in {whole_records['fold'].nunique()} of {p.n_folds} folds, with all M and all σ of "
+        "a fold from one pass. The test sets are other ones than above: compare curves, not single values.",
+    )
+    at_sigma_whole = whole[whole["sigma_meV"] == float(f"{p.sigma_meV:.6g}")]
+    whole_points = pd.concat(
+        [
+            at_sigma_whole[
+                (at_sigma_whole["m_sparse"] == np.minimum(points, at_sigma_whole["n_train"]))
+                & at_sigma_whole["n_train"].isin(p.sizes)
+            ].assign(points=points)
+            for points in sorted({*p.n_sparse, p.m_reference})
+            if points <= p.m_reference
+        ],
+        ignore_index=True,
+    )
+    few_points = same_points[same_points["m_sparse"] <= p.m_reference]
+    last = int(whole_points["n_train"].max())
+    ends = whole_points[whole_points["n_train"] == last]
+    display.show(
+        figures.sparse_points(whole_points, few_points),
+        name="sparse-points-whole",
+        caption=(
+            f"Learning curves of sparse GPR for several numbers of representative points M (DTC, σ = {p.sigma_meV:g} "
+            f"meV, mean over the folds) with all {n_whole} trajectories, and the published values. Compare "
+            "the paper's Fig. 4a."
+        ),
+        alt="Double-logarithmic learning curves, one for each number of representative points, which flatten one after "
+        f"the other. Ours at N = {last}: "
+        + "; ".join(f"{row.mae_test_meV:.1f} meV with M = {row.points}" for row in ends.itertuples())
+        + ".",
+        data=whole_points[["points", "n_train", "mae_test_meV", "mae_test_std_meV", "folds"]],
+    )
+else:
+    display.glue(
+        "whole_remark",
+        "The comparison with fits to all trajectories needs these data and stored results, which this run does not "
+        "use.",
+    )
+
+# %% tags=["hide-input"]
+whole_finding = findings.MISSING
+if len(whole_records):
+    whole_scan = whole[
+        whole["n_train"].isin(p.sigma_sizes)
+        & whole["sigma_meV"].isin(scanned)
+        & (whole["m_sparse"] == np.minimum(p.m_reference, whole["n_train"]))
+    ]
+    whole_curves = insights.sigma_curves(
+        whole_records[whole_records["n_train"].isin(p.sigma_sizes) & whole_records["sigma_meV"].isin(scanned)],
+        p.m_reference,
+    )
+    display.show(
+        figures.regularisation(whole_scan, same_scan),
+        name="regularisation-whole",
+        caption=(
+            f"Test error of sparse GPR against the regularisation σ with all {n_whole} trajectories (DTC, "
+            f"M = {p.m_reference:,} or N, mean over the folds), and the published values. Compare the paper's Fig. 4b."
+        ),
+        alt="Two panels of test error over sigma on logarithmic axes, one curve for each N. Lowest: "
+        + ", ".join(
+            f"{row.lowest_meV:.1f} meV at sigma = {row.best_sigma_meV:.2g} meV for N = {int(n)}"
+            for n, row in whole_curves.groupby("n_train")[["lowest_meV", "best_sigma_meV"]].mean().iterrows()
+        )
+        + ".",
+        data=whole_scan[
+            ["estimator", "n_train", "sigma_meV", "mae_test_meV", "mae_test_std_meV", "mae_train_meV", "folds"]
+        ],
+    )
+    compared = whole_points[whole_points["points"] == p.m_reference].set_index("n_train").sort_index()
+    part_means = dtc[dtc["m_sparse"] == np.minimum(p.m_reference, dtc["n_train"])].set_index("n_train")["mae_test_meV"]
+    theirs = paper_points[paper_points["m_sparse"] == p.m_reference].set_index("n_train")
+    table = pd.DataFrame(
+        {
+            "N": compared.index,
+            "test": compared["mae_test_meV"],
+            "spread": compared["mae_test_std_meV"],
+            "training": compared["mae_train_meV"],
+            "folds": compared["folds"],
+            "part of the data": part_means.reindex(compared.index),
+            "published": theirs["mae_test_meV"].reindex(compared.index),
+            "until done (s)": compared["fit_s"],
+            "memory (GB)": compared["peak_memory_GB"],
+            "authors (s)": theirs["train_s"].reindex(compared.index),
+        }
+    )
+    display.show_table(
+        table,
+        name="gpr-whole",
+        caption=(
+            f"DTC with M = {p.m_reference:,} (or N), σ = {p.sigma_meV:g} meV and all trajectories (MAE in meV): test "
+            "error, its standard deviation over the folds, training error; test error of the smaller part above, and "
+            "the published one; seconds from the start of the pass until this model was there, peak memory over the "
+            "whole pass, and the authors' training times on their own machines."
+        ),
+        formats={"N": "{:,.0f}", "folds": "{:.0f}", "until done (s)": "{:,.1f}", "authors (s)": "{:,.0f}"}
+        | dict.fromkeys(["test", "spread", "training", "part of the data", "published", "memory (GB)"], "{:.1f}"),
+    )
+    gains = []
+    for a, b in pairwise(compared.index):
+        if a >= p.m_reference:
+            change = insights.Paired.relative(
+                insights.one_model(whole_records, "dtc", int(b), p.m_reference, float(f"{p.sigma_meV:.6g}")),
+                insights.one_model(whole_records, "dtc", int(a), p.m_reference, float(f"{p.sigma_meV:.6g}")),
+            )
+            paper_change = theirs["mae_test_meV"].get(b, np.nan) / theirs["mae_test_meV"].get(a, np.nan) - 1
+            text = f"{findings.percent(change)} from N = {a:,} to {b:,}"
+            gains.append(text + (f" (published {100 * paper_change:+.1f} %)" if np.isfinite(paper_change) else ""))
+    whole_finding = f"With M = {p.m_reference:,} the test error changes by {', '.join(gains)}. " if gains else ""
+    whole_finding += (
+        f"{findings.optimum(whole_curves, 'dtc', 'With DTC')} {findings.flattening(whole_curves, 'dtc', 'DTC')}"
+    )
+display.glue("whole_finding", whole_finding)
+
+# %% [markdown]
+# **What one sees.** {glue:text}`whole_finding`
 
 # %% [markdown]
 # ## What it cost

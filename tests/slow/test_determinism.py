@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from synthetic_atoms.book.comparison import MEASURED
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("determinism")]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-MEASURED = re.compile(r"(seconds|_s$|_s_|time|cost|memory|speed|rate|hours|gflops|per_environment|predict|fit_)", re.I)
-"""Names of glued values and columns that are measured anew by each run."""
 
 
 def run(chapter: str, folder: Path) -> Path:

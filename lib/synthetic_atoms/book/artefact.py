@@ -152,12 +152,17 @@ def build(output: Path) -> str:
 
 
 def verify(archive: Path) -> int:
-    """Check an archive against its own checksums and description; nothing is unpacked.
+    """How many files of an archive were checked against its own checksums and description: see :func:`contents`."""
+    return len(contents(archive)) - 1  # the sums themselves have none
+
+
+def contents(archive: Path) -> dict[str, bytes]:
+    """The files of an archive, checked against its own checksums and description; nothing is unpacked.
 
     Returns
     -------
-    int
-        How many files were checked.
+    dict
+        Content by name, without the folder that all files are in.
 
     Raises
     ------
@@ -198,4 +203,4 @@ def verify(archive: Path) -> int:
     )
     if absent or not {f"{part}/" for part in PARTS} <= described:
         raise project.BookError(f"Expected the parts that {METADATA} describes in {archive}, found a difference.")
-    return len(listed)
+    return found

@@ -241,10 +241,28 @@ def artefact(
         "_build/synthetic-atoms.tar.gz"
     ),
     check: Annotated[Path | None, typer.Option("--verify", help="Check this archive instead of making one.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="With --verify: compare sources and results with those of this archive too.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Relative difference up to which two results are the same.")] = 0.0,
 ) -> None:
     """Pack sources, book and executed notebooks into one archive with checksums and an RO-Crate, or check one."""
     from synthetic_atoms.book import artefact as archive
+    from synthetic_atoms.book import comparison
 
+    if against is not None and check is None:
+        raise ParameterError("Expected --verify ARCHIVE together with --against, found none.")
+    if check is not None and against is not None:
+        found = comparison.compare(check, against, tolerance)
+        for text in found.differences:
+            typer.echo(text)
+        typer.echo(
+            f"{found.sources} source files, {found.values} values and {found.tables} tables compared: "
+            f"{len(found.differences)} differ."
+        )
+        if found.differences:
+            raise typer.Exit(1)
+        return
     if check is not None:
         typer.echo(f"{archive.verify(check)} files in {check} are as they were packed.")
         return

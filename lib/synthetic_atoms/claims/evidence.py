@@ -26,27 +26,38 @@ class Evidence:
         self.dataset = Dataset(dataset)
         self.soap = soap
 
-    def _of_these_data(self, table: pd.DataFrame) -> pd.DataFrame:
-        return table[
-            (table["dataset_fingerprint"] == self.dataset.load().fingerprint[:12]) & (table["soap"] == self.soap)
-        ]
+    def _of_these_data(self, table: pd.DataFrame, dataset: Dataset | None = None) -> pd.DataFrame:
+        data = (dataset or self.dataset).load()
+        return table[(table["dataset_fingerprint"] == data.fingerprint[:12]) & (table["soap"] == self.soap)]
+
+    def _gpr_of(self, dataset: Dataset) -> pd.DataFrame:
+        table = self._of_these_data(gpr_path.store().read(), dataset)
+        return table[(table["zeta"] == USUAL["zeta"]) & (table["kernel_offset"] == USUAL["kernel_offset"])]
 
     @cached_property
     def gpr(self) -> pd.DataFrame:
         """All records of GPR with the usual kernel."""
-        table = self._of_these_data(gpr_path.store().read())
-        return table[(table["zeta"] == USUAL["zeta"]) & (table["kernel_offset"] == USUAL["kernel_offset"])]
+        return self._gpr_of(self.dataset)
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
-        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL as usual, at every N and fold."""
-        gpr = self.gpr
-        usual = gpr[
+    def whole_gpr(self) -> pd.DataFrame:
+        """The same with all trajectories, where ``embedded`` is a part of them."""
+        return self._gpr_of(Dataset("embedded-all")) if self.dataset.name == "embedded" else self.gpr
+
+    @staticmethod
+    def usual_gpr(gpr: pd.DataFrame) -> pd.DataFrame:
+        """DTC with M = 5000 or N if that is less, 10 meV, and all test environments."""
+        return gpr[
             (gpr["estimator"] == "dtc")
             & (gpr["sigma_meV"] == USUAL["sigma_meV"])
             & (gpr["m_sparse"] == np.minimum(gpr["n_train"], USUAL["m_sparse"]))
             & (gpr["max_test"] == 0)
         ]
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL as usual, at every N and fold."""
+        usual = self.usual_gpr(self.gpr)
         networks = self._of_these_data(learning_curves.store().read())
         usual_settings = [
             json.dumps(Curve(soap=self.soap).settings(row.model, int(row.n_train)), sort_keys=True)

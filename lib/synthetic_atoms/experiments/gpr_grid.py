@@ -110,8 +110,9 @@ def figure_4(
     sigma_sizes: Sequence[int],
     sigmas_meV: Sequence[float],
     fitc_all_folds_up_to: int,
+    estimators: Sequence[str] = ("dtc", "fitc"),
 ) -> list[Sweep]:
-    """The grid of Fig. 4, both estimators: learning curves for several M, and curves over sigma for several N.
+    """The grid of Fig. 4: learning curves for several M, and curves over sigma for several N.
 
     Parameters
     ----------
@@ -123,17 +124,22 @@ def figure_4(
         Of the curves over sigma (Fig. 4b).
     fitc_all_folds_up_to
         Beyond this N, FITC's curve over sigma, which needs a running sum for each sigma, is asked for in one fold only.
+    estimators
+        Any of ``"dtc"`` and ``"fitc"``.
     """
-    both = ("dtc", "fitc")
     usual = tuple(sorted({m for m in n_sparse if m <= m_reference} | {m_reference}))
     large = tuple(sorted(set(n_sparse) - set(usual)))
     sweeps = [
-        Sweep(sizes, usual, (sigma_meV,), both),
-        Sweep([n for n in sizes if n <= large_up_to], large, (sigma_meV,), both),
-        Sweep(sigma_sizes, (m_reference,), sigmas_meV, ("dtc",)),
-        Sweep([n for n in sigma_sizes if n <= fitc_all_folds_up_to], (m_reference,), sigmas_meV, ("fitc",)),
-        Sweep([n for n in sigma_sizes if n > fitc_all_folds_up_to], (m_reference,), sigmas_meV, ("fitc",), (0,)),
+        Sweep(sizes, usual, (sigma_meV,), estimators),
+        Sweep([n for n in sizes if n <= large_up_to], large, (sigma_meV,), estimators),
     ]
+    if "dtc" in estimators:
+        sweeps.append(Sweep(sigma_sizes, (m_reference,), sigmas_meV, ("dtc",)))
+    if "fitc" in estimators:
+        cheap = [n for n in sigma_sizes if n <= fitc_all_folds_up_to]
+        dear = [n for n in sigma_sizes if n > fitc_all_folds_up_to]
+        sweeps.append(Sweep(cheap, (m_reference,), sigmas_meV, ("fitc",)))
+        sweeps.append(Sweep(dear, (m_reference,), sigmas_meV, ("fitc",), (0,)))
     return [sweep for sweep in sweeps if sweep.sizes and sweep.m_sparse]
 
 

@@ -87,7 +87,7 @@ def sparse_points(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
 
 
 def regularisation(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Test error against sigma for several N: DTC, FITC and the published values, a panel each (Fig. 4b).
+    """Test error against sigma for several N: each estimator that has errors and the published values (Fig. 4b).
 
     Parameters
     ----------
@@ -98,10 +98,11 @@ def regularisation(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """
     values = sorted(set(curves["n_train"]) | set(published["n_train"]))
     looks = _looks(values)
+    names = [name for name in ("dtc", "fitc") if (curves["estimator"] == name).any()]
     with style():
-        figure = new_figure(6.0)
-        panels = figure.subplots(2, 2, sharex=True, sharey=True)
-        shown = {"dtc": panels[0, 0], "fitc": panels[0, 1], "published": panels[1, 0]}
+        figure = new_figure(6.0 if len(names) > 1 else 4.6)
+        panels = figure.subplots(2 if len(names) > 1 else 1, 2, sharex=True, sharey=True, squeeze=False)
+        shown = dict(zip([*names, "published"], panels.flat, strict=False))
         for name, axes in shown.items():
             table = published if name == "published" else curves[curves["estimator"] == name]
             for value in values:
@@ -111,10 +112,13 @@ def regularisation(curves: pd.DataFrame, published: pd.DataFrame) -> Figure:
             axes.set_title({"published": "published (FITC)"}.get(name, f"{ESTIMATOR_NAMES[name]}, this book's data"))
         for axes in shown.values():
             _sigma_axes(axes)
-        panels[0, 1].tick_params(labelbottom=True)
-        panels[1, 1].set_axis_off()
         handles = [Line2D([], [], label=f"N = {value:,}", **looks[value]) for value in values]
-        panels[1, 1].legend(handles=handles, loc="center", title="Training environments")
+        if len(names) > 1:
+            panels[0, 1].tick_params(labelbottom=True)
+            panels[1, 1].set_axis_off()
+            panels[1, 1].legend(handles=handles, loc="center", title="Training environments")
+        else:
+            figure.legend(handles=handles, loc="outside upper center", ncols=3, title="Training environments")
         figure.supxlabel(SIGMA_LABEL, fontsize="medium")
         figure.supylabel("Test MAE (meV)", fontsize="medium")
         return figure

@@ -42,7 +42,7 @@ def log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = S
     axes.set_axisbelow(True)
 
 
-def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
+def learning_curves(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | None = None) -> Figure:
     """Test error against training-set size: ours with the spread over folds, the published curves beside (Fig. 3).
 
     Parameters
@@ -51,20 +51,23 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
         ``model``, ``n_train``, ``mae_test_meV``, ``mae_test_std_meV`` (NaN: a fit is missing, drawn as a gap).
     published
         ``model``, ``n_train``, ``mae_test_meV``, on other data: only shapes and ratios compare.
+    whole
+        Columns as in ``summary``: models that were trained on a larger set, of which the data of ``summary`` are a
+        part.
     """
     with style():
         figure = new_figure(4.4)
         axes = figure.subplots()
-        for name, part in summary.groupby("model", sort=False):
-            axes.errorbar(
-                part["n_train"],
-                part["mae_test_meV"],
-                yerr=part["mae_test_std_meV"],
-                color=MODEL_COLOURS[name],
-                marker=MODEL_MARKERS[name],
-                capsize=2.5,
-                label=name,
-            )
+        drawn = []
+        for table, where, look in (
+            (summary, "this book's data", {}),
+            (whole, "all trajectories", {"linestyle": "dotted", "fillstyle": "left", "lw": 1.6}),
+        ):
+            for name, part in () if table is None else table.groupby("model", sort=False):
+                mine = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], **look}
+                axes.errorbar(part["n_train"], part["mae_test_meV"], yerr=part["mae_test_std_meV"], capsize=2.5, **mine)
+                drawn.append(Line2D([], [], label=f"{name}, {where}", **mine))
+        for name in summary["model"].unique():
             theirs = published[published["model"] == name]
             axes.plot(
                 theirs["n_train"],
@@ -77,15 +80,11 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 alpha=0.75,
             )
         log_axes(axes)
-        ours = [
-            Line2D([], [], color=MODEL_COLOURS[name], marker=MODEL_MARKERS[name], label=f"{name}, this book's data")
-            for name in summary["model"].unique()
-        ]
         paper = Line2D(
             [], [], color="0.35", marker="o", markerfacecolor="white", linestyle=(0, (4, 2)), lw=1.2,
-            label="published (same colours), the authors' data",
+            label="published (same colours)" if whole is not None else "published (same colours), the authors' data",
         )  # fmt: skip
-        figure.legend(handles=[*ours, paper], loc="outside upper left", ncols=1)
+        figure.legend(handles=[*drawn, paper], loc="outside upper left", ncols=1 if whole is None else 2)
         return figure
 
 

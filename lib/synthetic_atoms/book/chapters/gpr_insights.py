@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from synthetic_atoms.book.chapters.fields import Common, Sizes, ascending
+from synthetic_atoms.book.chapters.fields import Common, Sizes, ascending, distinct
 
 
 class GprInsights(Common):
@@ -40,6 +40,11 @@ class GprInsights(Common):
         [0.1, 0.215, 0.463, 1.0, 2.15, 4.63, 10.0, 21.5, 46.3, 100.0, 215.0, 463.0, 1000.0],
         description="Regularisation values of the scan, in meV.",
     )
+    estimators: Annotated[
+        list[Literal["dtc", "fitc"]],
+        AfterValidator(distinct),
+        Field(min_length=1, json_schema_extra={"also": "each once"}),
+    ] = Field(["dtc", "fitc"], description="Estimators of sparse GPR.")
     fitc_all_folds_up_to: int = Field(
         100_000,
         ge=10,
