@@ -22,7 +22,7 @@ from synthetic_atoms.book.project import BookError
 from synthetic_atoms.errors import ParameterError
 
 MEASURED = re.compile(
-    r"(seconds|_s$|_s_|\(s\)|time|cost|memory|speed|rate|hours|minutes|gflops|per_environment|predict|fit_)", re.I
+    r"seconds|_s$|_s_|\(s\)|\bm?s\b|time|cost|memory|speed|hours|minutes|gflops|per[_ ](environment|second)", re.I
 )
 """Names of values, tables and columns that are measured anew by each run."""
 
