@@ -884,7 +884,8 @@ display.glue("speed_remark", speed_remark)
 
 # %% [markdown]
 # **What one sees.** {glue:text}`agreement_remark` {glue:text}`speed_remark` No feature changes by more than
-# {glue:text}`worst_invariance` under any of the movements. Vectors have unit length and are kept in single precision: a change of that size is rounding.
+# {glue:text}`worst_invariance` under any of the movements. Vectors have unit length and are kept in single precision:
+# a change of that size is rounding.
 #
 # **What it means.** Programs that are given the same four numbers need not compute the same descriptor. What they do
 # at the cutoff, and how they weigh distance, changes the error as {numref}`tab-soap-settings` and
