@@ -423,7 +423,7 @@ if p.dataset in OWN_DATASETS:
     trials_remark = (
         f"Of the {len(trials)} settings tried the errors lie between {trials['rmse_energy_meV_per_atom'].min():.1f} "
         f"and {trials['rmse_energy_meV_per_atom'].max():.1f} meV per atom. How a GAP shares the energy of a cell among "
-        "its atoms depends on the sizes δ of its terms; the total hardly does. A stronger SOAP term "
+        "its atoms depends on the prior scales δ of its terms; the total hardly does. A stronger SOAP term "
         f"(δ = {strong['delta_soap_eV']:g} instead of {weak['delta_soap_eV']:g} eV) changes the error by "
         f"{error_change:+.1f} meV per atom and the distance of sp² and sp³ atoms by {gap_change:+.0f} meV. In the "
         f"paper's data these atoms have nearly equal energies; in the last frames of ours sp² atoms lie {gap:.2f} eV "
@@ -1037,5 +1037,6 @@ display.glue("environments_remark", environments_remark)
 # %% [markdown]
 # ## The authors' data instead
 #
-# Every chapter also runs on the authors' 22.9 million environments, or on any folder of extended XYZ files with
-# per-atom energies. Set the parameter `dataset`: see [](../book/how_to_rerun.md).
+# Chapters 01 to 07 also run on the authors' 22.9 million environments, and all of these but chapter 05, which needs
+# total energies too, on any folder of extended XYZ files with per-atom energies. Set the parameter `dataset`: see
+# [](../book/how_to_rerun.md).

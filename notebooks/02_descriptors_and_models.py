@@ -20,8 +20,8 @@
 # {glue:text}`short_convergence`
 #
 # **What differs from the paper.** {glue:text}`data_remark` (see [](01_dataset.ipynb)). The authors computed SOAP with
-# quippy; this book uses DScribe {cite}`himanen2020dscribe` and puts quippy beside it. No deep-kernel model has been
-# run here: its picture is a schematic.
+# quippy; this book uses DScribe {cite}`himanen2020dscribe` and puts quippy beside it. The picture of the deep kernel is
+# a schematic; [](03_learning_curves.ipynb) trains such models.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
@@ -385,7 +385,7 @@ display.show(
         "{cite}`gardner2023synthetic`."
     ),
     alt=f"Four boxes from left to right: SOAP vector of {tuned.n_features} features, network, compressed "
-    "representation, Gaussian process regression with an RBF kernel. A note says: schematic, not yet run.",
+    "representation, Gaussian process regression with an RBF kernel. A note says: schematic.",
     data=pd.DataFrame(
         {
             "part": ["SOAP power spectrum", "network", "compressed representation", "Gaussian process regression"],

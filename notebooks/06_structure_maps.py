@@ -159,6 +159,30 @@ display.show(
     data=values,
 )
 
+# %% tags=["hide-input"]
+if similarity is not None and (coordination == categories["sp2"]).any():
+    flat = coordination == categories["sp2"]
+    odd = flat & (similarity[0] > similarity[1])
+    seen_maps = (
+        f"Mean energies, less {zero_name}, are "
+        + ", ".join(f"{energy[coordination == n].mean():.1f} eV ({short_label(k)})" for k, n in categories.items())
+        + f". Of the sp² atoms {odd.sum() / flat.sum():.1%} are more like diamond than like graphite in their SOAP "
+        "vectors"
+    )
+    if odd.any() and (flat & ~odd).any():
+        seen_maps += (
+            "; their energy differs from that of the others by "
+            f"{energy[odd].mean() - energy[flat & ~odd].mean():+.2f} eV on average. The paper takes such atoms for sp³ "
+            "atoms that lack a neighbour and have a dangling bond"
+        )
+    seen_maps += "."
+else:
+    seen_maps = ""
+display.glue("seen_maps", seen_maps)
+
+# %% [markdown]
+# {glue:text}`seen_maps`
+
 # %% [markdown]
 # ## The maps in numbers
 #
@@ -292,13 +316,6 @@ if np.isfinite([number(name, "ami") for name in (NN, BOOK, BROAD)]).all():
     if others:
         best = max(others, key=lambda name: number(name, "ami"))
         smoothest = min(others, key=lambda name: number(name, "energy_variance_ratio"))
-        texts["short_baselines"] = (
-            f"No representation that saw no energies has a smoother map than {smoothest}'s "
-            f"({number(smoothest, 'energy_variance_ratio'):.0%})."
-            if smoothest != "PCovR"
-            else f"Of the other representations PCovR, which is linear but sees energies, has the smoothest map "
-            f"({number(smoothest, 'energy_variance_ratio'):.0%})."
-        )
         texts["seen_baselines"] = (
             f"The network's AMI with coordination is {number(NN, 'ami'):.2f}; the highest of the other "
             f"representations is "
@@ -309,6 +326,10 @@ if np.isfinite([number(name, "ami") for name in (NN, BOOK, BROAD)]).all():
         blind = [name for name in ("untrained NN", "autoencoder", "PCA") if name in others]
         if blind:
             lead = min(number(name, "energy_variance_ratio") for name in blind) / variance[NN]
+            texts["short_baselines"] = (
+                f"On the maps of representations that saw no energies ({', '.join(blind)}) it varies at least "
+                f"{lead:.1f} times as much as on the network's."
+            )
             texts["seen_baselines"] += (
                 f"Flexibility alone does not give the smooth map: without energies the variance is at least {lead:.1f} "
                 "times the trained network's."
@@ -316,6 +337,25 @@ if np.isfinite([number(name, "ami") for name in (NN, BOOK, BROAD)]).all():
                 else "A representation that never saw an energy has an equally smooth map: supervision is not what "
                 "makes it."
             )
+            if {"PCA", "PCovR"} <= set(others):
+                gain = number("PCovR", "energy_variance_ratio") / number("PCA", "energy_variance_ratio")
+                texts["seen_baselines"] += (
+                    f" PCovR, linear but with energies, has {gain:.2f} times PCA's energy variance: a linear map gains "
+                    f"{'little' if gain > 0.9 else 'something'} from them."
+                )
+            if crystals:
+                pure = {name: (number(name, "purity_sp2"), number(name, "purity_sp3")) for name in blind}
+                top = max(blind, key=lambda name: pure[name][1])
+                texts["seen_baselines"] += (
+                    f" Of these, {top} separates sp³ best: {pure[top][1]:.0%} of an sp³ atom's neighbours are sp³ "
+                    f"({purities[NN][1]:.0%} on the network's map), {pure[top][0]:.0%} of an sp² atom's are sp² "
+                    f"({purities[NN][0]:.0%}). "
+                    + (
+                        "So it takes no energies to tell sp³ atoms apart this well."
+                        if pure[top][1] > purities[NN][1] - 0.02
+                        else "So energies help to tell sp³ atoms apart."
+                    )
+                )
 for name, value in texts.items():
     display.glue(name, value)
 

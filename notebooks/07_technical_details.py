@@ -276,8 +276,8 @@ display.glue(
 )
 
 # %% [markdown]
-# {glue:text}`short_gap` For the largest network the paper's text gives 23.7 and 22.0 meV; [](05_pretraining.ipynb)
-# has the gaps of training on total energies.
+# {glue:text}`short_gap` For a network trained on $10^6$ environments, more than here, the paper's text gives 23.7 and
+# 22.0 meV; with more data the gap should close. [](05_pretraining.ipynb) has the gaps of training on total energies.
 
 # %% [markdown]
 # ## A start that is too fast
@@ -365,5 +365,5 @@ display.glue(
 )
 
 # %% [markdown]
-# {glue:text}`short_calibration` The network's features are fitted to the same data as the process, which then takes
-# them as given.
+# {glue:text}`short_calibration` The network's features are fitted to the same data as the process, which takes them as
+# given and does not count their uncertainty.

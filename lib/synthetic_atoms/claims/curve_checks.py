@@ -234,7 +234,11 @@ def sigma_extremes(evidence: Evidence) -> Outcome:
     low, high = (table.iloc[:, i] / table.min(axis=1) for i in (0, -1))
     text = f"{low.min():.2f} to {low.max():.2f} times the lowest error at 0.1 meV, "
     text += f"{high.min():.2f} to {high.max():.2f} times at 1 eV"
-    return judged(bool((low > 1).all() and (high > 1).all()), bool((high > 1).all()), text)
+    other = _sigma_curves(evidence, "fitc")
+    if len(other):
+        rise = other.iloc[:, 0] / other.min(axis=1)
+        text += f" (FITC: {rise.min():.2f} to {rise.max():.2f} at 0.1 meV)"
+    return judged(bool((low > 1.05).all() and (high > 1.05).all()), bool((high > 1.05).all()), text)
 
 
 def sigma_flattens(evidence: Evidence) -> Outcome:

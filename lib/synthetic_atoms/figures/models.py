@@ -157,7 +157,7 @@ def deep_kernel(n_features: int) -> Figure:
         axes.annotate(
             "", (0.85, -0.72), (4.45, -0.72), arrowprops={"arrowstyle": "|-|,widthA=0.25,widthB=0.25", "color": "0.5"}
         )
-        axes.text(2.65, -0.82, "trained together; schematic, not yet run", ha="center", va="top", color="0.3")
+        axes.text(2.65, -0.82, "trained together; schematic", ha="center", va="top", color="0.3")
         axes.set_xlim(-0.5, 4.55)
         axes.set_ylim(-1.15, 0.62)
         axes.set_axis_off()

@@ -132,7 +132,9 @@ def pretraining_size(
         return figure
 
 
-def qm_labels(summary: pd.DataFrame, published: pd.DataFrame, teacher_meV: float) -> Figure:
+def qm_labels(
+    summary: pd.DataFrame, published: pd.DataFrame, teacher_meV: float, pretrained_meV: float = float("nan")
+) -> Figure:
     """Test error against the number of QM labels, direct and fine-tuned (Fig. 5d).
 
     Parameters
@@ -141,8 +143,9 @@ def qm_labels(summary: pd.DataFrame, published: pd.DataFrame, teacher_meV: float
         Rows for direct training and for fine-tuning after pre-training on everything.
     published
         The paper's two curves, on other data.
-    teacher_meV
-        The teacher's own error on held-out cells; NaN to leave it out.
+    teacher_meV, pretrained_meV
+        The errors of the teacher, on held-out cells, and of the pre-trained network, which has no QM label; NaN to
+        leave one out.
     """
     with style():
         figure = new_figure(4.4)
@@ -159,6 +162,10 @@ def qm_labels(summary: pd.DataFrame, published: pd.DataFrame, teacher_meV: float
             )
         if np.isfinite(teacher_meV):
             axes.axhline(teacher_meV, color=TEACHER_COLOUR, linestyle="dotted", label="the teacher, held-out cells")
+        if np.isfinite(pretrained_meV):
+            axes.axhline(
+                pretrained_meV, color=COLOURS["pre-trained"], linestyle="dashdot", label="pre-trained, no QM label"
+            )
         log_axes(axes, "Test RMSE (meV per atom)", "Number of QM-labelled cells")
         figure.legend(loc="outside upper left", ncols=2)
         return figure

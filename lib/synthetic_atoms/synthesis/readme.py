@@ -128,8 +128,8 @@ def _tails(found: dict) -> str:
 
 _INTRODUCTION = {
     True: """Carbon structures with quantum-mechanical total energies, and with per-atom energies from a
-machine-learned potential, made from nothing by this project's own code (`synthetic-atoms generate`). They are the
-default data of every chapter.
+machine-learned potential, made from nothing by this project's own code (`synthetic-atoms generate`). Chapter 01
+shows all of them; the fits of the other chapters use the part `dataset=embedded`.
 
 **The labels are not the paper's**: the quantum mechanics is GFN1-xTB, not DFT, and the potential is our own, not
 C-GAP-17. Licence: CC BY 4.0.""",
