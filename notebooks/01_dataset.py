@@ -47,7 +47,7 @@ from synthetic_atoms.errors import DataError, MissingDependencyError
 from synthetic_atoms.experiments import teacher_settings
 from synthetic_atoms.figures import chain, galleries
 from synthetic_atoms.figures import dataset as figures
-from synthetic_atoms.paths import OWN_DATASETS, data_directory
+from synthetic_atoms.paths import OWN_DATASETS, data_directory, is_own
 from synthetic_atoms.synthesis import costs
 from synthetic_atoms.synthesis.crystals import diamond, graphite
 from synthetic_atoms.synthesis.teacher import Teacher
@@ -91,7 +91,7 @@ zero = "relative to the free atom" if has_reference else "as stored"
 energies_are = f"the teacher's, {zero}" if has_teacher or p.dataset.startswith("paper") else zero
 digits = max(2, 1 - int(np.floor(np.log10(max(binding.std(), 1e-9)))))  # of energies in eV, for two of their spread
 
-if p.dataset in OWN_DATASETS:
+if is_own(p.dataset):
     in_short = (
         "This chapter shows the smaller set that comes with this book, made by the same chain of steps. It draws that "
         "chain (Fig. 1), the energies (Fig. 2a), and the variety of the structures: chains and sheets at low density, "

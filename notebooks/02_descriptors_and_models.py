@@ -69,7 +69,7 @@ from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.figures import descriptors as figures
 from synthetic_atoms.figures import models as model_figures
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
-from synthetic_atoms.paths import OWN_DATASETS
+from synthetic_atoms.paths import is_own
 
 p = parameters.validate_notebook("02_descriptors_and_models", globals())
 
@@ -154,9 +154,7 @@ else:
 display.glue("lengths_remark", lengths_remark)
 display.glue(
     "data_remark",
-    "Data and labels are our own"
-    if p.dataset in OWN_DATASETS
-    else f"This run has other data: {element}, '{data.name}'",
+    "Data and labels are our own" if is_own(p.dataset) else f"This run has other data: {element}, '{data.name}'",
 )
 
 

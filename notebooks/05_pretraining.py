@@ -173,6 +173,9 @@ for fits in searches.values():
     rows.append(found)
     if found["rmse_validation_meV_per_atom"].notna().all():
         best.append(found.loc[found["rmse_validation_meV_per_atom"].idxmin()])
+used = all(
+    row[name] == grid.CHOSEN[row["training"]].get(row["n_qm_labels"], {}).get(name) for row in best for name in names
+)
 widths = grid.PRETRAINING["hidden_layers"]
 display.glue(
     "search_remark",
@@ -180,8 +183,13 @@ display.glue(
     "dropout depend on the kind of training and are interpolated in the number of labels between two numbers at which "
     + (
         f"they were searched for: {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
-        "quasi-random ones, equally many for both kinds. The error on validation cells decides; the following trials "
-        "had the lowest, and their settings are used."
+        "quasi-random ones, equally many for both kinds. The error on validation cells decides. The following trials "
+        "had the lowest"
+        + (
+            ", and their settings are used."
+            if used
+            else "; the settings used were chosen in this way with the book's data and are others."
+        )
         if best
         else "they were searched for with the book's data. No search was made here."
     ),

@@ -19,8 +19,8 @@ PROJECT = (
 """What every chapter needs of the project."""
 
 DATA = (
-    "data/embedded/card.json", "data/embedded/README.md", "data/embedded/local_energies", "data/published",
-    "data/records/trajectories.json",
+    "data/embedded/card.json", "data/embedded/README.md", "data/embedded/local_energies", "data/labels",
+    "data/published", "data/records/trajectories.json",
 )  # fmt: skip
 """The data that every chapter needs."""
 
@@ -29,7 +29,7 @@ MORE_DATA: dict[str, tuple[str, ...]] = {
         "data/embedded/total_energies.npz", "data/embedded/teacher.tar.xz", "data/records/teacher_settings.csv",
     ),
     "02_descriptors_and_models": ("data/records",),
-    "03_learning_curves": ("data/records", "data/labels"),
+    "03_learning_curves": ("data/records",),
     "04_gpr_insights": ("data/records",),
     "05_pretraining": ("data/records", "data/embedded/total_energies.npz", "data/models"),
     "06_structure_maps": ("data/records", "data/embedded/total_energies.npz", "data/models", "data/maps"),

@@ -18,8 +18,12 @@ from synthetic_atoms.descriptors.spectrum import average_similarity
 from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.environments import spread_final_frames
 from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, width_decades
+from synthetic_atoms.experiments.records import accelerator_of
 
 MODELS = ("GPR", "NN", "DKL")
+
+SCANNED = 13
+"""Values of sigma in the scan."""
 
 
 def _means_by_kind(evidence: Evidence) -> dict[str, float]:
@@ -161,12 +165,13 @@ def dkl_slightly_better(evidence: Evidence) -> Outcome:
 
 
 def dkl_slow(evidence: Evidence) -> Outcome:
-    table = evidence.curves[evidence.curves["model"].isin(["NN", "DKL"])]
+    table = evidence.curves[evidence.curves["model"].isin(["NN", "DKL"]) & evidence.curves["machine"].notna()]
+    table = table[table["machine"].map(accelerator_of).isna()]  # times of a processor and of a GPU do not compare
     cost = (table["predict_s"] / table["n_test"]).groupby([table["model"], table["n_train"]]).mean().unstack(0)
     if not {"NN", "DKL"} <= set(cost) or cost.dropna().empty:
         return NO_RECORD
     ratio = (cost["DKL"] / cost["NN"]).dropna()
-    text = f"{ratio.min():.1f} to {ratio.max():.1f} times"
+    text = f"{ratio.min():.1f} to {ratio.max():.1f} times (one core)"
     return judged(30 <= ratio.median() <= 300, ratio.median() > 1.5, text)
 
 
@@ -179,19 +184,20 @@ def gpr_cost(evidence: Evidence) -> Outcome:
     return judged(minutes < 61, minutes < 122, f"{minutes:.1f} minutes, {memory:.1f} GB, two cores")
 
 
-def _points(evidence: Evidence) -> pd.Series:
-    """Mean DTC errors at 10 meV by M and N."""
+def _dtc_by_fold(evidence: Evidence) -> pd.DataFrame:
+    """DTC errors at 10 meV on all test environments: a row for each fold, a column for each M and N."""
     gpr = evidence.gpr
-    part = gpr[(gpr["estimator"] == "dtc") & (gpr["sigma_meV"] == USUAL["sigma_meV"])]
-    return part.groupby(["m_sparse", "n_train"])["mae_test_meV"].mean()
+    part = gpr[(gpr["estimator"] == "dtc") & (gpr["sigma_meV"] == USUAL["sigma_meV"]) & (gpr["max_test"] == 0)]
+    return part.pivot_table(index="fold", columns=["m_sparse", "n_train"], values="mae_test_meV", aggfunc="first")
 
 
 def more_points_help(evidence: Evidence) -> Outcome:
-    means = _points(evidence)
-    ms = [m for m in (100, 200, 500, 1000, 2000, 5000) if (m, 10_000) in means.index]
-    if len(ms) < 2:
+    errors = _dtc_by_fold(evidence)
+    ms = [m for m in (100, 200, 500, 1000, 2000, 5000) if (m, 10_000) in errors]
+    means = errors[[(m, 10_000) for m in ms]].dropna().mean()
+    if len(ms) < 2 or means.isna().any():
         return NO_RECORD
-    values = [means[(m, 10_000)] for m in ms]
+    values = means.to_list()
     falls = all(b < a for a, b in pairwise(values))
     return judged(
         falls, values[-1] < values[0], f"{values[0]:.1f} (M = {ms[0]}) to {values[-1]:.1f} meV (M = {ms[-1]})"
@@ -199,42 +205,60 @@ def more_points_help(evidence: Evidence) -> Outcome:
 
 
 def ten_thousand_points(evidence: Evidence) -> Outcome:
-    means = _points(evidence)
-    sizes = [n for m, n in means.index if m == 10_000 and (5000, n) in means.index and n >= 10_000]
-    if not sizes:
+    errors = _dtc_by_fold(evidence)
+    change, folds = {}, {}
+    for m, n in errors.columns:
+        if m == 10_000 and (5000, n) in errors and n >= 10_000:
+            ratio = (errors[m, n] / errors[5000, n]).dropna()
+            if len(ratio):
+                change[n], folds[n] = float(ratio.mean() - 1), len(ratio)
+    if not change:
         return NO_RECORD
-    change = {n: means[(10_000, n)] / means[(5000, n)] - 1 for n in sizes}
     most = max(abs(value) for value in change.values())
-    text = ", ".join(f"{value:+.1%} at N = {n:,}" for n, value in change.items())
+    text = ", ".join(f"{value:+.1%} at N = {n:,} ({folds[n]} folds)" for n, value in change.items())
     return judged(most < 0.05, most < 0.1, text)
 
 
-def _sigma_curves(evidence: Evidence, estimator: str) -> pd.DataFrame:
-    """Mean error by N (rows) and sigma (columns), M = 5000, complete rows only."""
+def _sigma_curves(evidence: Evidence, estimator: str) -> tuple[pd.DataFrame, dict[int, int]]:
+    """Mean error by N (rows) and sigma (columns), M = 5000, over the folds that have every sigma; and their number."""
     gpr = evidence.gpr
-    part = gpr[(gpr["estimator"] == estimator) & (gpr["m_sparse"] == np.minimum(gpr["n_train"], USUAL["m_sparse"]))]
-    table = part.groupby(["n_train", "sigma_meV"])["mae_test_meV"].mean().unstack()
-    return table[table.notna().sum(axis=1) == 13]
+    part = gpr[
+        (gpr["estimator"] == estimator)
+        & (gpr["m_sparse"] == np.minimum(gpr["n_train"], USUAL["m_sparse"]))
+        & (gpr["max_test"] == 0)
+    ]
+    rows, folds = {}, {}
+    for n, group in part.groupby("n_train"):
+        table = group.pivot_table(index="fold", columns="sigma_meV", values="mae_test_meV", aggfunc="first")
+        table = table.dropna() if table.shape[1] == SCANNED else table.iloc[:0]
+        if len(table):
+            rows[int(n)], folds[int(n)] = table.mean(), len(table)
+    return pd.DataFrame(rows).T.sort_index(), folds
+
+
+def _at(folds: dict[int, int], n: int) -> str:
+    """A training-set size, with the number of folds where there is but one."""
+    return f"N = {n:,}" + (" (one fold)" if folds[n] == 1 else "")
 
 
 def best_sigma(evidence: Evidence) -> Outcome:
-    table = _sigma_curves(evidence, "dtc")
+    table, folds = _sigma_curves(evidence, "dtc")
     if table.empty:
         return NO_RECORD
     best = {int(n): lowest_point(row.index.to_numpy(), row.to_numpy())[0] for n, row in table.iterrows()}
     near = [4.6 <= value <= 22 for value in best.values()]
-    text = ", ".join(f"{value:.0f} meV at N = {n:,}" for n, value in best.items())
+    text = ", ".join(f"{value:.0f} meV at {_at(folds, n)}" for n, value in best.items())
     return judged(np.mean(near) > 0.5, any(near), text)
 
 
 def sigma_extremes(evidence: Evidence) -> Outcome:
-    table = _sigma_curves(evidence, "dtc")
+    table, _ = _sigma_curves(evidence, "dtc")
     if table.empty:
         return NO_RECORD
     low, high = (table.iloc[:, i] / table.min(axis=1) for i in (0, -1))
     text = f"{low.min():.2f} to {low.max():.2f} times the lowest error at 0.1 meV, "
     text += f"{high.min():.2f} to {high.max():.2f} times at 1 eV"
-    other = _sigma_curves(evidence, "fitc")
+    other, _ = _sigma_curves(evidence, "fitc")
     if len(other):
         rise = other.iloc[:, 0] / other.min(axis=1)
         text += f" (FITC: {rise.min():.2f} to {rise.max():.2f} at 0.1 meV)"
@@ -242,21 +266,23 @@ def sigma_extremes(evidence: Evidence) -> Outcome:
 
 
 def sigma_flattens(evidence: Evidence) -> Outcome:
-    table = _sigma_curves(evidence, "fitc")
+    table, folds = _sigma_curves(evidence, "fitc")
     if len(table) < 2:
         return NO_RECORD
     widths = [width_decades(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
-    text = f"within {TOLERATED - 1:.0%} of the lowest error over {widths[0]:.2f} decades at N = {table.index[0]:,}, "
-    text += f"{widths[-1]:.2f} at {table.index[-1]:,}"
+    text = (
+        f"within {TOLERATED - 1:.0%} of the lowest error over {widths[0]:.2f} decades at {_at(folds, table.index[0])}, "
+    )
+    text += f"{widths[-1]:.2f} at {_at(folds, table.index[-1])}"
     return judged(widths[-1] > widths[0], max(widths) > widths[0], text)
 
 
 def sigma_minimum(evidence: Evidence) -> Outcome:
-    table = _sigma_curves(evidence, "fitc")
+    table, folds = _sigma_curves(evidence, "fitc")
     if len(table) < 2:
         return NO_RECORD
     best = [lowest_point(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
-    text = ", ".join(f"{value:.0f} meV at N = {n:,}" for n, value in zip(table.index, best, strict=True))
+    text = ", ".join(f"{value:.0f} meV at {_at(folds, n)}" for n, value in zip(table.index, best, strict=True))
     return judged(best[-1] > best[0], best[-1] > min(best[:-1]), text)
 
 

@@ -129,14 +129,18 @@ class Evidence:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """The best trial of each model by validation error, among the trials that all models have: equal budgets."""
+        """The best trial of each model by validation error, among the trials that all models have: equal budgets.
+
+        ``n_trials`` says how many these are.
+        """
         table = self._of_these_data(hyperparameters.store().read())
         made_by = table.groupby(["n_train", "trial"])["model"].transform("nunique")
         table = table[made_by == table["model"].nunique()]
         table = table[np.isfinite(table["mae_validation_meV"].astype(float))] if len(table) else table
         if table.empty:
             return table
-        return table.loc[table.groupby(["model", "n_train"])["mae_validation_meV"].idxmin()]
+        best = table.loc[table.groupby(["model", "n_train"])["mae_validation_meV"].idxmin()]
+        return best.assign(n_trials=best["n_train"].map(table.groupby("n_train")["trial"].nunique()))
 
     @cached_property
     def card(self) -> dict:

@@ -95,7 +95,8 @@ def most_for_few(evidence: Evidence) -> Outcome:
 
 def curves_meet(evidence: Evidence) -> Outcome:
     curve = evidence.curve_d()
-    if curve.empty or len(findings.by_fold(curve, DIRECT, "n_qm_labels")) < 4:
+    sizes = [findings.by_fold(curve, name, "n_qm_labels").index for name in (DIRECT, FINETUNED)] if len(curve) else [[]]
+    if len([n for n in sizes[0] if n >= 200 and n in sizes[-1]]) < 3:
         return NO_RECORD
     meet = findings.meeting_point(curve)
     if not np.isfinite(meet.value):
@@ -226,6 +227,7 @@ def learning_rate(evidence: Evidence) -> Outcome:
     text = ", ".join(
         f"{row.learning_rate:.1e} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples()
     )
+    text += f"; best of {evidence.trials['n_trials'].min()} trials each"
     return judged(bool((ratio <= np.log(2)).all()), bool((ratio <= np.log(4)).all()), text)
 
 
@@ -234,6 +236,7 @@ def high_dropout(evidence: Evidence) -> Outcome:
         return NO_RECORD
     dropout = evidence.trials["dropout"].astype(float)
     text = ", ".join(f"{row.dropout:.2f} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples())
+    text += f"; best of {evidence.trials['n_trials'].min()} trials each"
     return judged(bool((dropout >= 0.4).all()), bool((dropout >= 0.4).any()), text)
 
 

@@ -183,8 +183,8 @@ def choose(cost: pd.Series, budget_s: Real, seed: int) -> list:
 def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Finding], int]:
     """Refit randomly chosen records: networks, and GPR models each by a fit of its own instead of a path.
 
-    Records whose descriptor needs a program that is not installed, and those of another GPU, are not chosen: they would
-    take too long without it.
+    Records whose descriptor needs a program that is not installed, and those of networks that were not trained by what
+    trains them here (the processor, or the same GPU), are not chosen.
 
     Parameters
     ----------
@@ -225,7 +225,10 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
     cost = pd.concat({**{name: cost_s(table) for name, table in tables.items() if len(table)}, **costs(others)})
     everything = {name: table for name, table in (tables | others).items() if len(table)}
     possible = pd.concat(
-        {name: table["soap"].map(is_available) & _made_as_here(table) for name, table in everything.items()}
+        {
+            name: table["soap"].map(is_available) & _made_as_here(table, uses_gpu=name == "networks")
+            for name, table in everything.items()
+        }
     )
     chosen = choose(cost[possible], budget_s, seed) if possible.any() else []
 
@@ -261,10 +264,10 @@ def audit(budget_s: Real, seed: int, workers: int | None = 1) -> tuple[list[Find
     return findings, total
 
 
-def _made_as_here(records: pd.DataFrame) -> pd.Series:
-    """Whether each record was made by the processor or by the GPU that is here."""
-    here = (None, accelerator())
-    return records["machine"].map(lambda text: accelerator_of(text) in here)
+def _made_as_here(records: pd.DataFrame, *, uses_gpu: bool) -> pd.Series:
+    """Whether each record was made by what a refit here would use: the GPU if there is one, for networks."""
+    here = accelerator() if uses_gpu else None
+    return records["machine"].map(lambda text: isinstance(text, str) and accelerator_of(text) == here)
 
 
 def _run(function, units: Iterable, workers: int | None) -> list:

@@ -118,7 +118,7 @@ def meeting_point(records: pd.DataFrame, least: int = 200) -> Estimate:
         if slope_1 >= slope_2:
             return float("nan")
         at = (offset_1 - offset_2) / (slope_2 - slope_1)
-        return float(np.exp(at)) if at < np.log(1e12) else float("nan")
+        return float(np.exp(at)) if x[-1] < at < np.log(1e12) else float("nan")
 
     return bootstrap(meet, direct.loc[both], fine.loc[both])
 

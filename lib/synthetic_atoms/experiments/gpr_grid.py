@@ -155,15 +155,15 @@ def requests(study: Study, sweeps: Iterable[Sweep]) -> pd.DataFrame:
     wanted: dict[tuple[str, int, int, float, int], None] = {}
     smallest = None
     for sweep in sweeps:
-        smallest = min(sweep.sizes) if smallest is None else min(smallest, *sweep.sizes)
+        smallest = min([*sweep.sizes, *([] if smallest is None else [smallest])], default=None)
         sizes = [n for n in sweep.sizes if n <= largest]
         folds = range(study.n_folds) if sweep.folds is None else sweep.folds
         for estimator, n, m, sigma, fold in product(sweep.estimators, sizes, sweep.m_sparse, sweep.sigmas_meV, folds):
             wanted[(estimator, int(n), int(min(m, n)), float(f"{sigma:.6g}"), fold)] = None
     if not wanted:
         raise ParameterError(
-            f"Expected a training-set size of at most {largest}, as many environments as every fold trains on, "
-            f"found none below {smallest}."
+            f"Expected a training-set size of at most {largest}, as many environments as every fold trains on, found "
+            + ("no size." if smallest is None else f"none below {smallest}.")
         )
     shared = {
         "dataset": study.dataset.name,

@@ -179,9 +179,9 @@ class DeepKernel(NetworkRegressor):
     def _options(self) -> TrainingOptions:
         for name in ("feature_dimension", "n_inducing"):
             value = getattr(self, name)
-            if int(value) != value or value < 1:
+            if not _is_integer(value) or value < 1:
                 raise ParameterError(f"Expected {name} to be an integer of at least 1, found {value}.")
-        if int(self.restarts) != self.restarts or self.restarts < 0:
+        if not _is_integer(self.restarts) or self.restarts < 0:
             raise ParameterError(f"Expected restarts to be an integer of at least 0, found {self.restarts}.")
         return super()._options()
 
@@ -190,9 +190,13 @@ class DeepKernel(NetworkRegressor):
         return self.restarts
 
 
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 _LOG_RATES = ([2.0, 3.0, 4.0, 4.5], np.log10([3e-4, 1e-3, 1e-3, 4e-4]))
-"""Learning rate against the number of samples, both as decimal logarithms: a fast start with few samples, or with the
-wide layers for many, ends where the process takes everything for noise, and stays there."""
+"""Learning rate against the number of samples, both as decimal logarithms: a fast start with few samples, or
+with the settings for many, ends where the process takes everything for noise, and stays there."""
 
 
 def default_hyperparameters(n_train: int) -> dict[str, Any]:

@@ -97,7 +97,9 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         checkpoint
             A file from which an interrupted fit goes on, and in which it keeps its state about every minute. On one
             machine with the same number of threads the result is that of an uninterrupted fit. The file stays when the
-            fit is finished: going on from it with a larger ``max_epochs`` continues the training.
+            fit is finished: going on from it with a larger ``max_epochs`` continues the training. A training that
+            begins again keeps its state in a file of its own beside it;
+            :func:`~synthetic_atoms.models.checkpoint.remove_checkpoints` removes all of them.
 
         Raises
         ------
@@ -129,7 +131,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
                 saved = Checkpoint(attempt_file(Path(checkpoint), attempt), self._identity(y, device))
             self._train(x, t, fit_index, torch.from_numpy(held_out), options, saved)
             self.restarts_ = attempt
-            if self.validation_mae_ < LEARNED * nothing_learned:
+            if nothing_learned == 0 or self.validation_mae_ < LEARNED * nothing_learned:
                 break
             options = replace(options, learning_rate=options.learning_rate / 2)
         return self
