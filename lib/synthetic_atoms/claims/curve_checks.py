@@ -194,10 +194,10 @@ def _dtc_by_fold(evidence: Evidence) -> pd.DataFrame:
 def more_points_help(evidence: Evidence) -> Outcome:
     errors = _dtc_by_fold(evidence)
     ms = [m for m in (100, 200, 500, 1000, 2000, 5000) if (m, 10_000) in errors]
-    means = errors[[(m, 10_000) for m in ms]].dropna().mean()
-    if len(ms) < 2 or means.isna().any():
+    complete = errors[[(m, 10_000) for m in ms]].dropna() if len(ms) > 1 else errors.iloc[:0]
+    if complete.empty:
         return NO_RECORD
-    values = means.to_list()
+    values = complete.mean().to_list()
     falls = all(b < a for a, b in pairwise(values))
     return judged(
         falls, values[-1] < values[0], f"{values[0]:.1f} (M = {ms[0]}) to {values[-1]:.1f} meV (M = {ms[-1]})"
@@ -236,9 +236,9 @@ def _sigma_curves(evidence: Evidence, estimator: str) -> tuple[pd.DataFrame, dic
     return pd.DataFrame(rows).T.sort_index(), folds
 
 
-def _at(folds: dict[int, int], n: int) -> str:
+def _at(folds: dict[int, int], n: int | np.integer) -> str:
     """A training-set size, with the number of folds where there is but one."""
-    return f"N = {n:,}" + (" (one fold)" if folds[n] == 1 else "")
+    return f"N = {n:,}" + (" (one fold)" if folds[int(n)] == 1 else "")
 
 
 def best_sigma(evidence: Evidence) -> Outcome:

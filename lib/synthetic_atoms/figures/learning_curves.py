@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -26,7 +27,9 @@ ERROR_TICKS_meV = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
 def log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = SIZE_LABEL) -> None:
-    """Logarithmic axes for errors against training-set size."""
+    """Logarithmic axes for errors against training-set size; there may be nothing on them."""
+    if not np.isfinite(axes.dataLim.get_points()).all():
+        axes.set(xlim=(100, 1e6), ylim=(10, 1000))
     axes.set_xscale("log")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
@@ -101,7 +104,7 @@ def by_coordination(summary: pd.DataFrame, labels: Mapping[str, str] = COORDINAT
     models = list(summary["model"].unique())
     with style():
         figure = new_figure(3.8)
-        panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+        panels = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
         for axes, model in zip(panels, models, strict=True):
             part = summary[summary["model"] == model]
             for name, label in labels.items():
