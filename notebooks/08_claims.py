@@ -125,7 +125,7 @@ REASONS = {
     "gap-finetuning": "There are more labels here, and training stops early.",
     "sigma-extremes": "With the estimator of the paper's text the curve is nearly flat towards small σ where N is well "
     "above M; the published rise is that of the authors' code.",
-    "sigma-minimum": "The best value neither rises nor falls with N in all steps; FITC has one fold at the largest N.",
+    "sigma-minimum": "The best value neither rises nor falls with N in all steps.",
     "pretraining-size": "The order of magnitude is not found: far fewer environments suffice, but see the next line.",
     "little-pretraining": "Fine-tuning has better settings than direct training, which counts as a gain from whatever "
     "pre-training there was (chapter 05).",

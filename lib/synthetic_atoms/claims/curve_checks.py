@@ -219,9 +219,8 @@ def ten_thousand_points(evidence: Evidence) -> Outcome:
     return judged(most < 0.05, most < 0.1, text)
 
 
-def _sigma_curves(evidence: Evidence, estimator: str) -> tuple[pd.DataFrame, dict[int, int]]:
+def _sigma_curves(gpr: pd.DataFrame, estimator: str) -> tuple[pd.DataFrame, dict[int, int]]:
     """Mean error by N (rows) and sigma (columns), M = 5000, over the folds that have every sigma; and their number."""
-    gpr = evidence.gpr
     part = gpr[
         (gpr["estimator"] == estimator)
         & (gpr["m_sparse"] == np.minimum(gpr["n_train"], USUAL["m_sparse"]))
@@ -242,7 +241,7 @@ def _at(folds: dict[int, int], n: int | np.integer) -> str:
 
 
 def best_sigma(evidence: Evidence) -> Outcome:
-    table, folds = _sigma_curves(evidence, "dtc")
+    table, folds = _sigma_curves(evidence.gpr, "dtc")
     if table.empty:
         return NO_RECORD
     best = {int(n): lowest_point(row.index.to_numpy(), row.to_numpy())[0] for n, row in table.iterrows()}
@@ -252,13 +251,13 @@ def best_sigma(evidence: Evidence) -> Outcome:
 
 
 def sigma_extremes(evidence: Evidence) -> Outcome:
-    table, _ = _sigma_curves(evidence, "dtc")
+    table, _ = _sigma_curves(evidence.gpr, "dtc")
     if table.empty:
         return NO_RECORD
     low, high = (table.iloc[:, i] / table.min(axis=1) for i in (0, -1))
     text = f"{low.min():.2f} to {low.max():.2f} times the lowest error at 0.1 meV, "
     text += f"{high.min():.2f} to {high.max():.2f} times at 1 eV"
-    other, _ = _sigma_curves(evidence, "fitc")
+    other, _ = _sigma_curves(evidence.gpr, "fitc")
     if len(other):
         rise = other.iloc[:, 0] / other.min(axis=1)
         text += f" (FITC: {rise.min():.2f} to {rise.max():.2f} at 0.1 meV)"
@@ -266,24 +265,27 @@ def sigma_extremes(evidence: Evidence) -> Outcome:
 
 
 def sigma_flattens(evidence: Evidence) -> Outcome:
-    table, folds = _sigma_curves(evidence, "fitc")
+    table, folds = _sigma_curves(evidence.gpr, "fitc")
     if len(table) < 2:
         return NO_RECORD
     widths = [width_decades(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
-    text = (
-        f"within {TOLERATED - 1:.0%} of the lowest error over {widths[0]:.2f} decades at {_at(folds, table.index[0])}, "
-    )
-    text += f"{widths[-1]:.2f} at {_at(folds, table.index[-1])}"
+    text = f"within {TOLERATED - 1:.0%} of the lowest error over {widths[0]:.2f} decades at "
+    text += f"{_at(folds, table.index[0])}, {widths[-1]:.2f} at {_at(folds, table.index[-1])} (FITC)"
+    whole, whole_folds = _sigma_curves(evidence.whole_gpr, "dtc")
+    if len(whole):
+        n, row = whole.index[-1], whole.iloc[-1]
+        width = width_decades(row.index.to_numpy(), row.to_numpy())[0]
+        text += f"; {width:.2f} at {_at(whole_folds, n)} (DTC)"
     return judged(widths[-1] > widths[0], max(widths) > widths[0], text)
 
 
 def sigma_minimum(evidence: Evidence) -> Outcome:
-    table, folds = _sigma_curves(evidence, "fitc")
-    if len(table) < 2:
+    table, folds = _sigma_curves(evidence.whole_gpr, "dtc")
+    if len(table) < 2 or table.index[-1] < 1_000_000:
         return NO_RECORD
     best = [lowest_point(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
     text = ", ".join(f"{value:.0f} meV at {_at(folds, n)}" for n, value in zip(table.index, best, strict=True))
-    return judged(best[-1] > best[0], best[-1] > min(best[:-1]), text)
+    return judged(best[-1] > best[0], best[-1] > min(best[:-1]), f"{text} (DTC)")
 
 
 CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
