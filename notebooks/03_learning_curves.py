@@ -142,7 +142,7 @@ else:
     whole_remark = (
         f"The whole data set of {len(np.unique(larger['dataset'].load().trajectory))} trajectories gives up to "
         f"{max(reach):,}; {' and '.join(trained)} {'has' if len(trained) == 1 else 'have'} been trained on it too, in "
-        f"{whole['folds'].max()} folds of its own (half-filled symbols below)."
+        f"folds of its own ({whole['folds'].max()} of {p.n_folds}; half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
 
