@@ -227,6 +227,7 @@ def test_interrupt_ends_with_130_and_leaves_nothing(replace_last_cell, small_pro
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     deadline = time.monotonic() + 120
     while not marker.exists() and time.monotonic() < deadline:
