@@ -522,6 +522,11 @@ else:
         "Fits to all trajectories are shown where the book's data and stored results are used and the store has such "
         "fits.",
     )
+    display.show_table(
+        pd.DataFrame({"fits": [f"dataset={WHOLE}, DTC"]}),
+        name="gpr-whole",
+        caption="Fits that are not shown on this page.",
+    )
 
 # %% tags=["hide-input"]
 whole_finding = findings.MISSING
