@@ -17,7 +17,7 @@ from synthetic_atoms.descriptors import soap_settings
 from synthetic_atoms.descriptors.spectrum import average_similarity
 from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.environments import spread_final_frames
-from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, width_decades
+from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, sigma_curves, width_decades
 from synthetic_atoms.experiments.records import accelerator_of
 
 MODELS = ("GPR", "NN", "DKL")
@@ -285,7 +285,16 @@ def sigma_minimum(evidence: Evidence) -> Outcome:
         return NO_RECORD
     best = [lowest_point(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
     text = ", ".join(f"{value:.0f} meV at {_at(folds, n)}" for n, value in zip(table.index, best, strict=True))
-    return judged(best[-1] > best[0], best[-1] > min(best[:-1]), f"{text} (DTC)")
+    ends = evidence.whole_gpr[evidence.whole_gpr["n_train"].isin([table.index[0], table.index[-1]])]
+    by_fold = sigma_curves(ends[ends["max_test"] == 0], USUAL["m_sparse"])
+    by_fold = (
+        by_fold[by_fold["estimator"] == "dtc"]
+        .pivot_table(index="fold", columns="n_train", values="best_sigma_meV")
+        .dropna()
+    )
+    up = by_fold.iloc[:, -1] > by_fold.iloc[:, 0]
+    text += f" (DTC); higher at the last than at the first in {up.sum()} of {len(up)} folds"
+    return judged(bool(up.all()), best[-1] > min(best[:-1]), text)
 
 
 CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
