@@ -125,7 +125,7 @@ whole = None
 if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None and left_out:
     larger = shared | {"dataset": Dataset(WHOLE, seed=p.seed)}
     reach = [n for n in p.sizes if n <= largest_training_set(larger["dataset"], p.n_folds, p.seed)]
-    if max(reach) > largest:
+    if max(reach, default=0) > largest:
         parts = []
         if "GPR" in p.models:
             parts.append(sparse_gpr(Study(**larger, zeta=p.zeta), [sweep]))

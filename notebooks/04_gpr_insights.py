@@ -117,17 +117,16 @@ study = Study(
     zeta=p.zeta,
     kernel_offset=p.kernel_offset,
 )
-grid = figure_4(
-    sizes=p.sizes,
-    n_sparse=p.n_sparse,
-    m_reference=p.m_reference,
-    large_up_to=p.large_up_to,
-    sigma_meV=p.sigma_meV,
-    sigma_sizes=p.sigma_sizes,
-    sigmas_meV=p.sigmas_meV,
-    fitc_all_folds_up_to=p.fitc_all_folds_up_to,
-    estimators=p.estimators,
-)
+asked = {
+    "sizes": p.sizes,
+    "m_reference": p.m_reference,
+    "large_up_to": p.large_up_to,
+    "sigma_meV": p.sigma_meV,
+    "sigma_sizes": p.sigma_sizes,
+    "sigmas_meV": p.sigmas_meV,
+    "fitc_all_folds_up_to": p.fitc_all_folds_up_to,
+}
+grid = figure_4(**asked, n_sparse=p.n_sparse, estimators=p.estimators)
 records = sparse_gpr(study, grid, use_store=p.use_store, compute=p.compute)
 models = insights.summary(records)
 largest = study.largest_size()
@@ -465,18 +464,10 @@ whole_records = pd.DataFrame()
 if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None:
     whole_study = replace(study, dataset=Dataset(WHOLE, seed=p.seed))
     if whole_study.largest_size() > largest:
-        whole_grid = figure_4(
-            sizes=p.sizes,
-            n_sparse=[m for m in p.n_sparse if m <= p.m_reference],
-            m_reference=p.m_reference,
-            large_up_to=p.large_up_to,
-            sigma_meV=p.sigma_meV,
-            sigma_sizes=p.sigma_sizes,
-            sigmas_meV=p.sigmas_meV,
-            fitc_all_folds_up_to=p.fitc_all_folds_up_to,
-            estimators=["dtc"],
-        )
+        whole_grid = figure_4(**asked, n_sparse=[m for m in p.n_sparse if m <= p.m_reference], estimators=["dtc"])
         whole_records = sparse_gpr(whole_study, whole_grid).dropna(subset=["mae_test_meV"])
+        if not (whole_records["sigma_meV"] == float(f"{p.sigma_meV:.6g}")).any():  # a sigma without learning curves
+            whole_records = whole_records.iloc[:0]
 if len(whole_records):
     whole = insights.summary(whole_records)
     n_whole = len(np.unique(whole_study.dataset.load().trajectory))

@@ -315,7 +315,6 @@ if np.isfinite([number(name, "ami") for name in (NN, BOOK, BROAD)]).all():
     others = [name for name in p.baselines if np.isfinite(number(name, "ami"))]
     if others:
         best = max(others, key=lambda name: number(name, "ami"))
-        smoothest = min(others, key=lambda name: number(name, "energy_variance_ratio"))
         texts["seen_baselines"] = (
             f"The network's AMI with coordination is {number(NN, 'ami'):.2f}; the highest of the other "
             f"representations is "

@@ -126,7 +126,8 @@ REASONS = {
     "sigma-extremes": "With the estimator of the paper's text the curve is nearly flat towards small σ where N is well "
     "above M; the published rise is that of the authors' code.",
     "sigma-minimum": "The best value neither rises nor falls with N in all steps.",
-    "pretraining-size": "The order of magnitude is not found: far fewer environments suffice, but see the next line.",
+    "pretraining-size": "The order of magnitude is not found: far fewer environments suffice, but see the claim on "
+    "little pre-training.",
     "little-pretraining": "Fine-tuning has better settings than direct training, which counts as a gain from whatever "
     "pre-training there was (chapter 05).",
     "sp-island": "Most sp atoms form an island of their own; the others lie among sp² atoms.",

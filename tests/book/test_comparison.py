@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def archive(path: Path, monkeypatch, *, values=VALUES, table=TABLE, source=b"x =
         artefact.PDF: b"%PDF-1.4",
         **(extra or {}),
     }
-    when = artefact.datetime(2026, 1, 1, tzinfo=artefact.datetime.now().astimezone().tzinfo)
+    when = datetime(2026, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(artefact, "_git", lambda *arguments: "0" * 40 if arguments[0] == "rev-parse" else "")
     monkeypatch.setattr(artefact.project, "root", lambda: path.parent)
     monkeypatch.setattr(artefact.project, "commit_time", lambda root: when)
