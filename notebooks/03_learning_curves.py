@@ -17,7 +17,7 @@
 # **In short.** How does the error fall as more environments are used for training? The paper's Fig. 3 compares three
 # kinds of model over four orders of magnitude: Gaussian process regression (GPR), a neural network (NN) and deep kernel
 # learning (DKL). This chapter repeats them on the book's own data. {glue:text}`short_slope` {glue:text}`short_ratio`
-# {glue:text}`short_deep`
+# {glue:text}`short_deep` {glue:text}`short_whole`
 #
 # **What differs from the paper.** Data and labels are our own ([](01_dataset.ipynb)), so absolute errors need not
 # agree. The descriptor is DScribe's SOAP with a smooth radial weighting instead of quippy's with a smooth cutoff.
@@ -121,7 +121,7 @@ paper = published.table("fig3_learning_curves")
 
 # Larger training sets need all trajectories, of which these data are a part.
 WHOLE = "embedded-all"
-whole = None
+whole, whole_records = None, pd.DataFrame()
 if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None and left_out:
     larger = shared | {"dataset": Dataset(WHOLE, seed=p.seed)}
     reach = [n for n in p.sizes if n <= largest_training_set(larger["dataset"], p.n_folds, p.seed)]
@@ -131,18 +131,20 @@ if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.ma
             parts.append(sparse_gpr(Study(**larger, zeta=p.zeta), [sweep]))
         if networks:
             parts.append(learning_curves(Curve(**larger, models=networks, sizes=tuple(reach))))
-        whole = pd.concat(
-            [part[["model", "n_train", "fold", *numbers]].astype(dict.fromkeys(numbers, float)) for part in parts]
+        whole_records = pd.concat(
+            [part[["model", "n_train", "fold", *numbers]].astype(dict.fromkeys(numbers, float)) for part in parts],
+            ignore_index=True,
         ).dropna(subset=["mae_test_meV"])
-        whole = summary(whole) if len(whole) else None
+        whole = summary(whole_records) if len(whole_records) else None
 if whole is None:
     whole_remark = ""
 else:
     trained = list(whole["model"].unique())
+    trained = " and ".join(filter(None, [", ".join(trained[:-1]), trained[-1]]))
     whole_remark = (
         f"The whole data set of {len(np.unique(larger['dataset'].load().trajectory))} trajectories gives up to "
-        f"{max(reach):,}; {' and '.join(trained)} {'has' if len(trained) == 1 else 'have'} been trained on it too, in "
-        f"folds of its own ({whole['folds'].max()} of {p.n_folds}; half-filled symbols below)."
+        f"{max(reach):,}; {trained} {'have' if ' and ' in trained else 'has'} been trained on it too, in folds of its "
+        f"own (at most {whole['folds'].max()} of {p.n_folds}; half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
 
@@ -225,6 +227,24 @@ display.show_table(
     caption="Test MAE: mean over the folds, standard deviation over the folds, and the published value.",
     formats=formats,
 )
+
+if whole is not None:
+    beyond = whole[whole["n_train"] > largest].pivot(index="n_train", columns="model")
+    wide = pd.DataFrame({"N": beyond.index})
+    formats = {"N": "{:,.0f}"}
+    for model in (model for model in p.models if model in beyond["mae_test_meV"]):
+        for column, label in (("mae_test_meV", "(meV)"), ("mae_test_std_meV", "spread (meV)"), ("folds", "folds")):
+            wide[f"{model} {label}"] = beyond[column, model].to_numpy()
+            formats[f"{model} {label}"] = "{:.0f}" if column == "folds" else "{:.1f}"
+        wide[f"{model} published (meV)"] = theirs[model].reindex(beyond.index).to_numpy()
+        formats[f"{model} published (meV)"] = "{:.1f}"
+    display.show_table(
+        wide,
+        name="learning-curves-whole",
+        caption="Test MAE of models trained on more environments than the data above have, from all trajectories: "
+        "mean and standard deviation over the folds that are stored, their number, and the published value.",
+        formats=formats,
+    )
 
 # %% tags=["hide-input"]
 nothing = "The fits that would tell are not in the store."
@@ -315,6 +335,39 @@ def against(first, second):
     return short, long
 
 
+def beyond_pairs(first, second):
+    """The ratio of two models' errors at each size beyond the data above, in the folds that both have there."""
+    rows = whole_records[whole_records["n_train"] > largest] if len(whole_records) else whole_records
+    parts = [findings.compare(part, first, second) for _, part in rows.groupby("n_train")] if len(rows) else []
+    return pd.concat([part for part in parts if len(part)]) if any(map(len, parts)) else pd.DataFrame()
+
+
+def with_more(first, second):
+    """A sentence about two models that were trained on more environments."""
+    if not {first, second} <= set(p.models) or not len(pairs := beyond_pairs(first, second)):
+        return ""
+    ratios = [
+        f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ({row.ahead} of {row.folds} folds below 1)"
+        for row in pairs.itertuples()
+    ]
+    wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
+    published_ratio = (wide_paper[first] / wide_paper[second]).reindex(pairs["n_train"]).dropna()
+    theirs = f"; published: {' and '.join(f'{value:.2f}' for value in published_ratio)}" if len(published_ratio) else ""
+    return f"Trained on environments of all trajectories, {first} errs {' and '.join(ratios)}{theirs}."
+
+
+seen_whole = " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")]))
+if whole is not None:
+    last = [part.loc[part["n_train"].idxmax()] for _, part in whole.groupby("model", sort=False)]
+    seen_whole += " The largest sets give " + "; ".join(
+        f"{row['model']} {row['mae_test_meV']:.1f} meV in test and {row['mae_train_meV']:.1f} meV in training at "
+        f"N = {row['n_train']:,} ({row['folds']} {'fold' if row['folds'] == 1 else 'folds'})"
+        for row in last
+    )
+    seen_whole += "."
+display.glue("seen_whole", seen_whole.strip() or "There are no fits with more environments for these data.")
+display.glue("short_whole", with_more("NN", "GPR"))
+
 for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
     if first in p.models and second in p.models:
         short, long = against(first, second)
@@ -331,6 +384,8 @@ for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
 # **GPR and the network.** {glue:text}`seen_ratio` The paper reports a clear advantage of GPR for small training sets,
 # which shrinks as they grow, until the network is ahead. Data, teacher, descriptor and the network's settings all
 # differ from the paper's; what the teacher does to the ratio is asked below.
+#
+# **More environments.** {glue:text}`seen_whole`
 #
 # **Deep kernels.** {glue:text}`seen_deep` The paper finds DKL slightly ahead of the network, at about a hundred times
 # its prediction cost. {glue:text}`seen_speed` The archived time of the authors' network is too short to be that of a

@@ -7,7 +7,7 @@ import pytest
 
 from synthetic_atoms import claims, published
 from synthetic_atoms.book.project import root
-from synthetic_atoms.claims import curve_checks
+from synthetic_atoms.claims import curve_checks, network_checks
 from synthetic_atoms.claims.evidence import Evidence
 from synthetic_atoms.claims.ledger import judged
 from synthetic_atoms.errors import DataError
@@ -16,6 +16,14 @@ from synthetic_atoms.errors import DataError
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     return claims.ledger()
+
+
+def with_curves(curves: pd.DataFrame, whole: pd.DataFrame | None = None) -> Evidence:
+    """Evidence of nothing but these learning curves, and those with all trajectories."""
+    evidence = Evidence()
+    evidence.__dict__["curves"] = curves
+    evidence.__dict__["whole_curves"] = curves.iloc[:0] if whole is None else whole
+    return evidence
 
 
 def test_every_verdict_is_one_of_five_and_says_what_was_found(table):
@@ -46,8 +54,8 @@ def test_published_curves_pass_the_tests_that_were_made_for_them():
         for row in paper[["model", "n_train", "mae_test_meV", "mae_train_meV"]].to_dict("records")
         for fold in range(2)
     ]
-    evidence = Evidence()
-    evidence.__dict__["curves"] = pd.DataFrame(rows)
+    evidence = with_curves(pd.DataFrame(rows))
+    assert network_checks.CHECKS["gap-large-data"](evidence).verdict == "reproduced"
     for name in ("log-log-linear", "gpr-best-small", "advantage-shrinks", "gpr-saturates", "networks-overtake",
                  "dkl-slightly-better", "learnable"):  # fmt: skip
         outcome = curve_checks.CHECKS[name](evidence)
@@ -55,12 +63,61 @@ def test_published_curves_pass_the_tests_that_were_made_for_them():
 
 
 def test_without_records_there_is_no_verdict():
-    evidence = Evidence()
-    evidence.__dict__["curves"] = pd.DataFrame(
-        columns=["model", "n_train", "fold", "mae_test_meV", "mae_train_meV", "n_test", "fit_s", "predict_s", "machine"]
-    )
+    evidence = with_curves(
+        pd.DataFrame(
+            columns=[
+                "model", "n_train", "fold", "mae_test_meV", "mae_train_meV", "n_test", "fit_s", "predict_s", "machine"
+            ]
+        )
+    )  # fmt: skip
     for name in ("log-log-linear", "gpr-best-small", "networks-overtake", "dkl-slow", "gpr-saturates"):
         assert curve_checks.CHECKS[name](evidence).verdict == "no record"
+    assert network_checks.CHECKS["gap-large-data"](evidence).verdict == "no record"
+
+
+def some_curves(*rows: tuple[str, int, int, float, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["model", "n_train", "fold", "mae_test_meV", "mae_train_meV"])
+
+
+def test_networks_are_compared_where_both_are_largest_and_in_the_folds_that_both_have():
+    small = some_curves(("GPR", 1000, 0, 40.0, 9.0), ("NN", 1000, 0, 50.0, 9.0))
+    # The network at 10^6 errs less than GPR in fold 1, the only one that both have; fold 0 of GPR does not count.
+    whole = some_curves(
+        ("GPR", 10**5, 0, 22.0, 9.0), ("NN", 10**5, 0, 30.0, 9.0),
+        ("GPR", 10**6, 0, 10.0, 9.0), ("GPR", 10**6, 1, 20.0, 9.0), ("NN", 10**6, 1, 15.0, 14.0),
+    )  # fmt: skip
+    outcome = curve_checks.CHECKS["networks-overtake"](with_curves(small, whole))
+    assert outcome.verdict == "reproduced"
+    assert "0.75 at N = 1,000,000 (1 fold)" in outcome.ours
+    worse = curve_checks.CHECKS["networks-overtake"](with_curves(small))
+    assert worse.verdict == "no record"  # below the published crossing nothing contradicts the claim
+
+
+@pytest.mark.parametrize(
+    ("training", "verdict"), [(13.0, "reproduced"), (10.0, "partly"), (4.0, "not reproduced"), (None, "no record")]
+)
+def test_the_gap_with_many_environments_is_judged_by_test_over_training_error(training, verdict):
+    small = some_curves(("NN", 1000, 0, 50.0, 20.0), ("NN", 10**5, 0, 20.0, 10.0))
+    whole = small.iloc[:0] if training is None else some_curves(("NN", 10**6, 0, 15.0, training))
+    assert network_checks.CHECKS["gap-large-data"](with_curves(small, whole)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"),
+    [
+        ({1000: (2, 90, 5e4), 100_000: (3, 800, 1.7e6)}, "reproduced"),
+        ({1000: (2, 90, 5e4), 100_000: (5, 300, 6e5)}, "partly"),
+        ({1000: (2, 90, 5e4), 10_000: (3, 800, 1.7e6)}, "partly"),  # the claim is about the limit of large data
+        ({1000: (3, 600, 1e6), 100_000: (2, 200, 2e5)}, "not reproduced"),
+        ({1000: (2, 90, 5e4)}, "no record"),
+    ],
+)
+def test_wide_networks_are_judged_by_the_best_trials(at, verdict):
+    evidence = Evidence()
+    rows = [(n, *values, 24) for n, values in at.items()]
+    table = pd.DataFrame(rows, columns=["n_train", "depth", "width", "n_weights", "n_trials"])
+    evidence.__dict__["network_trials"] = table.set_index("n_train")
+    assert network_checks.CHECKS["wide-networks"](evidence).verdict == verdict
 
 
 def test_verdicts_follow_from_the_two_tests():

@@ -60,6 +60,12 @@ def test_where_two_lines_meet():
     assert np.isnan(findings.meeting_point(records(power(100, -0.2), power(90, -0.3))).value)
 
 
+def test_lines_that_have_met_within_the_data_meet_nowhere_beyond_them():
+    """They cross at (800 / 200)^4 = 256 labels; in the other order direct training never catches up."""
+    assert np.isnan(findings.meeting_point(records(power(800, -0.5), power(200, -0.25))).value)
+    assert np.isnan(findings.meeting_point(records(power(100, -0.25), power(800, -0.5))).value)
+
+
 def test_paired_difference_has_an_interval_around_it():
     gap = findings.paired(records({100: 50.0}, {100: 45.0}, noise=0.01))
     assert gap.low < gap.value < gap.high

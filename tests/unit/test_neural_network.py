@@ -348,6 +348,17 @@ def test_default_hyperparameters_are_parameters(n_train: int) -> None:
     assert "seed" not in given
 
 
+def test_with_many_samples_patience_is_counted_in_steps() -> None:
+    assert "patience" not in default_hyperparameters(100_000)  # stored results with up to so many keep their settings
+
+    def steps(n_train: int) -> float:
+        given = NeuralNetwork(**default_hyperparameters(n_train))
+        return given.patience * n_train / given.batch_size
+
+    assert [steps(n) for n in (310_000, 1_000_000)] == pytest.approx([steps(100_000)] * 2, rel=0.05)
+    assert default_hyperparameters(10**12)["patience"] >= 1
+
+
 def test_default_hyperparameters_grow_with_the_data() -> None:
     sizes = [default_hyperparameters(10**k)["hidden_layers"] for k in range(2, 7)]
     assert sizes[-1] == (800, 800, 800)

@@ -79,3 +79,37 @@ def test_energies_that_do_not_fit_are_refused(data):
         relabelled.write_labels("embedded-pod", data, np.zeros(3))
     with pytest.raises(DataError, match="not finite"):
         relabelled.write_labels("embedded-pod", data, np.full(data.n_environments, np.nan))
+
+
+@pytest.mark.parametrize(("change_eV", "kept"), [(1e-3, True), (2e-2, False)])
+def test_labels_made_again_replace_those_that_are_there_only_if_they_differ(
+    data, tmp_path, monkeypatch, change_eV, kept
+):
+    from synthetic_atoms.synthesis import relabelling
+
+    file = tmp_path / "embedded-pod.npz"
+    for module in (relabelled, relabelling):
+        monkeypatch.setattr(module, "labels_file", lambda dataset: file)
+    relabelled.write_labels("embedded-pod", data, data.local_energy_eV)
+    before = file.read_bytes()
+    again = data.local_energy_eV.copy()
+    again[7] += change_eV
+    monkeypatch.setattr(relabelling, "pod_labels", lambda *given: again)
+    assert relabelling.relabel("embedded-pod") == file
+    assert (file.read_bytes() == before) is kept
+    found = relabelled.relabelled("embedded-pod", data).local_energy_eV[7] - data.local_energy_eV[7]
+    assert found == pytest.approx(0 if kept else change_eV, abs=2e-4)
+
+
+def test_damaged_labels_are_made_again(data, tmp_path, monkeypatch):
+    from synthetic_atoms.synthesis import relabelling
+
+    file = tmp_path / "embedded-pod.npz"
+    for module in (relabelled, relabelling):
+        monkeypatch.setattr(module, "labels_file", lambda dataset: file)
+    file.write_bytes(b"no labels")
+    monkeypatch.setattr(relabelling, "pod_labels", lambda *given: data.local_energy_eV)
+    relabelling.relabel("embedded-pod")
+    np.testing.assert_allclose(
+        relabelled.relabelled("embedded-pod", data).local_energy_eV, data.local_energy_eV, atol=2e-4
+    )

@@ -141,13 +141,14 @@ def gpr_saturates(evidence: Evidence) -> Outcome:
 
 
 def networks_overtake(evidence: Evidence) -> Outcome:
-    gpr, nn = evidence.by_fold("GPR"), evidence.by_fold("NN")
-    sizes = [n for n in nn.index if n in gpr.index]
-    if not sizes:
+    rows = evidence.largest("GPR", "NN")
+    if rows.empty:
         return NO_RECORD
-    n = sizes[-1]
-    ratio = nn.loc[n] / gpr.loc[n, nn.columns]
-    outcome = judged(bool((ratio < 1).all()), bool(ratio.mean() < 1), f"NN over GPR {ratio.mean():.2f} at N = {n:,}")
+    n = int(rows["n_train"].iloc[0])
+    errors = rows.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
+    ratio = errors["NN"] / errors["GPR"]
+    text = f"NN over GPR {ratio.mean():.2f} at N = {n:,} ({len(ratio)} {'fold' if len(ratio) == 1 else 'folds'})"
+    outcome = judged(bool((ratio < 1).all()), bool(ratio.mean() < 1), text)
     if outcome.verdict == "not reproduced" and n < 300_000:
         # Below the size at which the published curves cross, nothing contradicts the claim.
         return Outcome("no record", f"{outcome.ours}; the published curves cross near 3·10⁵")

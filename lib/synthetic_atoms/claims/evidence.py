@@ -26,6 +26,11 @@ class Evidence:
         self.dataset = Dataset(dataset)
         self.soap = soap
 
+    @property
+    def whole_dataset(self) -> Dataset:
+        """All trajectories: ``embedded`` is a part of them, other data are whole."""
+        return Dataset("embedded-all") if self.dataset.name == "embedded" else self.dataset
+
     def _of_these_data(self, table: pd.DataFrame, dataset: Dataset | None = None) -> pd.DataFrame:
         data = (dataset or self.dataset).load()
         return table[(table["dataset_fingerprint"] == data.fingerprint[:12]) & (table["soap"] == self.soap)]
@@ -42,7 +47,7 @@ class Evidence:
     @cached_property
     def whole_gpr(self) -> pd.DataFrame:
         """The same with all trajectories, where ``embedded`` is a part of them."""
-        return self._gpr_of(Dataset("embedded-all")) if self.dataset.name == "embedded" else self.gpr
+        return self._gpr_of(self.whole_dataset) if self.dataset.name == "embedded" else self.gpr
 
     @staticmethod
     def usual_gpr(gpr: pd.DataFrame) -> pd.DataFrame:
@@ -54,11 +59,8 @@ class Evidence:
             & (gpr["max_test"] == 0)
         ]
 
-    @cached_property
-    def curves(self) -> pd.DataFrame:
-        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL as usual, at every N and fold."""
-        usual = self.usual_gpr(self.gpr)
-        networks = self._of_these_data(learning_curves.store().read())
+    def _curves_of(self, dataset: Dataset, gpr: pd.DataFrame) -> pd.DataFrame:
+        networks = self._of_these_data(learning_curves.store().read(), dataset)
         usual_settings = [
             json.dumps(Curve(soap=self.soap).settings(row.model, int(row.n_train)), sort_keys=True)
             == row.hyperparameters
@@ -76,7 +78,29 @@ class Evidence:
             "predict_s",
             "machine",
         ]
-        return pd.concat([usual[columns], networks.loc[networks["max_test"] == 0, columns]], ignore_index=True)
+        tables = [self.usual_gpr(gpr)[columns], networks.loc[networks["max_test"] == 0, columns]]
+        return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Test errors of GPR (DTC, M = 5000 or N if that is less, 10 meV), NN and DKL as usual, at every N and fold."""
+        return self._curves_of(self.dataset, self.gpr)
+
+    @cached_property
+    def whole_curves(self) -> pd.DataFrame:
+        """The same with all trajectories, where ``embedded`` is a part of them."""
+        return self._curves_of(self.whole_dataset, self.whole_gpr)
+
+    def largest(self, *models: str) -> pd.DataFrame:
+        """Records at the largest N that these models have in common, and of the folds that all of them have."""
+        tables = [table[table["model"].isin(models)] for table in (self.curves, self.whole_curves)]
+        best = tables[0].iloc[:0]
+        for table in tables:
+            shared = table.groupby(["n_train", "fold"])["model"].transform("nunique") == len(models)
+            table = table[shared]
+            if len(table) and (best.empty or table["n_train"].max() > best["n_train"].max()):
+                best = table[table["n_train"] == table["n_train"].max()]
+        return best
 
     def by_fold(self, model: str) -> pd.DataFrame:
         """Test errors: a row per N, a column per fold, complete rows only."""
@@ -141,6 +165,17 @@ class Evidence:
             return table
         best = table.loc[table.groupby(["model", "n_train"])["mae_validation_meV"].idxmin()]
         return best.assign(n_trials=best["n_train"].map(table.groupby("n_train")["trial"].nunique()))
+
+    @cached_property
+    def network_trials(self) -> pd.DataFrame:
+        """The best trial of NN by validation error, by training-set size, among as many trials as every size has."""
+        table = self._of_these_data(hyperparameters.store().read())
+        table = table[(table["model"] == "NN") & np.isfinite(table["mae_validation_meV"].astype(float))]
+        if table.empty:
+            return table
+        equal = table.groupby("trial")["n_train"].transform("nunique") == table["n_train"].nunique()
+        best = table.loc[table[equal].groupby("n_train")["mae_validation_meV"].idxmin()]
+        return best.assign(n_trials=table.loc[equal, "trial"].nunique()).set_index("n_train").sort_index()
 
     @cached_property
     def card(self) -> dict:

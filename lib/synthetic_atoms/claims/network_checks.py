@@ -240,8 +240,29 @@ def high_dropout(evidence: Evidence) -> Outcome:
     return judged(bool((dropout >= 0.4).all()), bool((dropout >= 0.4).any()), text)
 
 
-def not_computed(evidence: Evidence) -> Outcome:
-    return NO_RECORD
+def wide_networks(evidence: Evidence) -> Outcome:
+    best = evidence.network_trials
+    if len(best) < 2 or best.index[-1] < 10_000:
+        return NO_RECORD
+    text = ", ".join(f"{row.depth:.0f} x {row.width:.0f} at N = {n:,}" for n, row in best.iterrows())
+    text += f"; best of {best['n_trials'].min():.0f} trials each"
+    grows = best["n_weights"].iloc[-1] > best["n_weights"].iloc[0]
+    if best.index[-1] < 100_000:  # the claim is about the limit of large data
+        return Outcome("partly" if grows else "no record", text)
+    like = best["depth"].iloc[-1] == 3 and 600 <= best["width"].iloc[-1] <= 1000
+    return judged(grows and like, grows, text)
+
+
+def gap_large_data(evidence: Evidence) -> Outcome:
+    rows = evidence.largest("NN")
+    if rows.empty or rows["n_train"].iloc[0] < 1_000_000:
+        return NO_RECORD
+    test, train = rows["mae_test_meV"].mean(), rows["mae_train_meV"].mean()
+    folds = len(rows)
+    text = f"{test:.1f} and {train:.1f} meV ({folds} {'fold' if folds == 1 else 'folds'})"
+    smaller = evidence.curves[evidence.curves["model"] == "NN"].groupby("n_train")[["mae_test_meV", "mae_train_meV"]]
+    ratios = smaller.mean().pipe(lambda means: means["mae_test_meV"] / means["mae_train_meV"])
+    return judged(test <= 1.2 * train, bool((test / train < ratios).all()), text)
 
 
 def gap_finetuning(evidence: Evidence) -> Outcome:
@@ -274,7 +295,7 @@ CHECKS: dict[str, Callable[[Evidence], Outcome]] = {
     "supervision-matters": supervision_matters,
     "learning-rate": learning_rate,
     "high-dropout": high_dropout,
-    "wide-networks": not_computed,
+    "wide-networks": wide_networks,
     "gap-finetuning": gap_finetuning,
-    "gap-large-data": not_computed,
+    "gap-large-data": gap_large_data,
 }

@@ -54,15 +54,20 @@ def _gap(training: str) -> Callable[[Evidence], str]:
 
 
 def _largest_network(evidence: Evidence) -> str:
-    complete = evidence.by_fold("NN").index
-    if not len(complete):
+    rows = evidence.largest("NN")
+    if rows.empty:
         return NOT_COMPUTED
-    rows = evidence.curves.query("model == 'NN' and n_train == @complete.max()")
-    return f"{rows['mae_test_meV'].mean():.1f} and {rows['mae_train_meV'].mean():.1f} meV at N = {complete.max():,}"
+    means = rows[["mae_test_meV", "mae_train_meV"]].mean()
+    return f"{means['mae_test_meV']:.1f} and {means['mae_train_meV']:.1f} meV at N = {rows['n_train'].iloc[0]:,}"
+
+
+def _largest_gpr(evidence: Evidence) -> str:
+    rows = evidence.largest("GPR")
+    return f"{rows['n_train'].iloc[0]:,}" if len(rows) else NOT_COMPUTED
 
 
 def _memory(evidence: Evidence) -> str:
-    table = evidence.gpr
+    table = evidence.whole_gpr
     rows = table[(table["estimator"] == "dtc") & (table["m_sparse"] == USUAL["m_sparse"])]
     rows = rows[rows["n_train"] == rows["n_train"].max()]
     return f"{rows['peak_memory_GB'].max():.1f} GB at N = {rows['n_train'].max():,}" if len(rows) else NOT_COMPUTED
@@ -92,7 +97,7 @@ VALUES: dict[str, Callable[[Evidence], str]] = {
     "soap": lambda e: f"{soap_settings(e.soap).r_cut_A:g} Å and {soap_settings(e.soap).sigma_A:g} Å",
     "zeta": lambda e: str(USUAL["zeta"]),
     "points": lambda e: f"{USUAL['m_sparse']:,}",
-    "largest_gpr": lambda e: f"{int(e.by_fold('GPR').index.max()):,}" if len(e.by_fold("GPR")) else NOT_COMPUTED,
+    "largest_gpr": _largest_gpr,
     "folds": lambda e: str(e.by_fold("GPR").shape[1]),
     "validation": lambda e: (
         f"{len(validation_split(1000, 0)[1]):,} of 1,000 points, {len(validation_split(100_000, 0)[1]):,} of 100,000"

@@ -62,13 +62,15 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
         return figure
 
 
-def gaps(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
+def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | None = None) -> Figure:
     """Test error over training error against training-set size: 1 where nothing is lost on new data.
 
     Parameters
     ----------
     summary, published
         ``model``, ``n_train``, ``mae_test_meV``, ``mae_train_meV``.
+    whole
+        The same for models that were trained on a larger set, of which the data of ``summary`` are a part.
     """
     with style():
         figure = new_figure(3.8)
@@ -81,6 +83,12 @@ def gaps(summary: pd.DataFrame, published: pd.DataFrame) -> Figure:
                 theirs["n_train"], theirs["mae_test_meV"] / theirs["mae_train_meV"], markerfacecolor="white",
                 ls=(0, (4, 2)), lw=1.2, alpha=0.75, label=f"{name}, published", **look,
             )  # fmt: skip
+            more = whole[whole["model"] == name] if whole is not None else summary.iloc[:0]
+            if len(more):
+                axes.plot(
+                    more["n_train"], more["mae_test_meV"] / more["mae_train_meV"], fillstyle="left", ls="dotted",
+                    lw=1.6, label=f"{name}, all trajectories", **look,
+                )  # fmt: skip
         axes.axhline(1, color="0.6", lw=1)
         axes.set(
             xscale="log", yscale="log", xlabel="Number of training environments, N", ylabel="Test MAE / training MAE"

@@ -15,6 +15,7 @@ from torch import Tensor
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.network_regressor import NetworkRegressor
+from synthetic_atoms.models.neural_network import shorter_patience
 from synthetic_atoms.models.training import TrainingOptions, choose_device
 from synthetic_atoms.models.variational_gp import DeepGP
 
@@ -210,13 +211,15 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)
     n_inducing = 10 * round(10 ** float(np.interp(decades, [2.0, 4.0, 5.0], np.log10([50, 300, 500]))) / 10)
     batch_size = round(10 ** float(np.interp(decades, [2.0, 4.0, 6.0], np.log10([20, 200, 1000]))))
-    return {
+    # Ten validation samples are so noisy that a training seems to stand still for many epochs.
+    patience = round(float(np.interp(decades, [2.0, 3.0], [60, 20])))
+    found = {
         "hidden_layers": (width,) * 2,
         "feature_dimension": 16,
         "n_inducing": n_inducing,
         "batch_size": batch_size,
         "learning_rate": float(f"{10 ** float(np.interp(decades, *_LOG_RATES)):.2g}"),
-        # Ten validation samples are so noisy that a training seems to stand still for many epochs.
         "max_epochs": 200 if n_train >= 1000 else 500,
-        "patience": round(float(np.interp(decades, [2.0, 3.0], [60, 20]))),
+        "patience": patience,
     }
+    return found | shorter_patience(n_train, patience=patience, decay_patience=10)

@@ -15,6 +15,9 @@ from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.network_regressor import NetworkRegressor
 
+MANY = 100_000
+"""Training samples above which patience is counted in steps rather than in epochs."""
+
 
 class NeuralNetwork(NetworkRegressor):
     """A multilayer perceptron with CELU activations, trained by Adam with early stopping (the paper's Fig. 2d).
@@ -132,4 +135,16 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     decades = math.log10(max(n_train, 1))
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)
     batch_size = round(10 ** float(np.interp(decades, [2.0, 6.0], [1.0, 3.0])))
-    return {"hidden_layers": (width,) * 3, "batch_size": batch_size, "learning_rate": 1e-3}
+    found = {"hidden_layers": (width,) * 3, "batch_size": batch_size, "learning_rate": 1e-3}
+    return found | shorter_patience(n_train, patience=40, decay_patience=10)
+
+
+def shorter_patience(n_train: int, *, patience: int, decay_patience: int) -> dict[str, int]:
+    """Epochs to wait with more than 10^5 samples, where an epoch has more steps; nothing to change below.
+
+    With batches that grow as sqrt(N) so do an epoch's steps: patience as in 1 / sqrt(N) waits for equally many steps.
+    """
+    if n_train <= MANY:
+        return {}
+    scale = math.sqrt(MANY / n_train)
+    return {"patience": max(1, round(scale * patience)), "decay_patience": max(1, round(scale * decay_patience))}

@@ -18,7 +18,7 @@ class TechnicalDetails(Common):
         None, ge=1, le=100_000, description="Most epochs of a trial; null for a number that falls with N."
     )
     sizes: Sizes = Field(
-        [100, 310, 1000, 3100, 10_000, 31_000, 100_000],
+        [100, 310, 1000, 3100, 10_000, 31_000, 100_000, 310_000, 1_000_000],
         description="Numbers of training environments whose training and test errors are compared.",
     )
     n_folds: int = Field(5, ge=2, le=20, description="Folds of the cross-validation by trajectory.")
