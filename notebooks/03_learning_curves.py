@@ -37,6 +37,7 @@ n_sparse = 5000  # representative points of GPR, at most
 sigma_meV = 10.0  # regularisation of GPR
 zeta = 4  # exponent of the SOAP kernel
 seed = 0  # seeds folds, samples and networks
+trajectory_sizes = [1000, 3100, 10000]  # numbers of training environments at which trajectories are compared
 use_store = True  # read stored results
 compute = False  # compute results that the store lacks
 
@@ -58,6 +59,7 @@ from synthetic_atoms.experiments.learning_curves import (
     summary,
 )
 from synthetic_atoms.experiments.records import accelerator_of
+from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid, by_trajectory, trajectory_errors
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
 from synthetic_atoms.paths import is_own
@@ -393,6 +395,95 @@ for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
 #
 # **How far they get.** {glue:text}`seen_reached` (Mean and standard deviation over folds; the latter is not a standard
 # error, because folds share training data.)
+
+# %% [markdown]
+# ## How sure are the ratios?
+#
+# Folds share most of their training data, and there are few of them. But every trajectory is in the test set of one
+# fold, so that two models can also be compared trajectory by trajectory. Drawing trajectories with replacement tells
+# how much a ratio depends on which of them happen to be there. {glue:text}`trajectory_remark`
+
+# %% tags=["hide-input"]
+reached_sizes = tuple(n for n in p.trajectory_sizes if n <= largest)
+on_trajectories = pd.DataFrame(columns=["model", "n_train", "fold", "trajectory", "mae_meV", "environments"])
+if reached_sizes:
+    grid = TrajectoryGrid(
+        data, tuple(p.models), reached_sizes, p.n_folds, p.seed, p.soap, p.n_sparse, p.sigma_meV, p.zeta
+    )
+    on_trajectories = by_trajectory(trajectory_errors(grid, use_store=p.use_store, compute=p.compute))
+about_trajectories = (
+    pd.DataFrame(
+        {
+            "trajectory": data.load().trajectory,
+            "density_g_cm3": data.load().density_g_cm3,
+            "anneal_temperature_K": data.load().anneal_temperature_K,
+        }
+    )
+    .groupby("trajectory")
+    .first()
+)
+by_pair = {}
+for first, second in (("NN", "GPR"), ("DKL", "NN")):
+    compared = findings.compare_by_trajectory(on_trajectories, first, second)
+    if len(compared):
+        by_pair[f"{first} / {second}"] = compared
+scattered = {}
+for name, compared in by_pair.items():
+    first, second = name.split(" / ")
+    last = on_trajectories[on_trajectories["n_train"] == compared["n_train"].max()]
+    wide = last.pivot_table(index="trajectory", columns="model", values="mae_meV").dropna(subset=[first, second])
+    scattered[name] = about_trajectories.loc[wide.index].assign(ratio=wide[first] / wide[second]).reset_index()
+if by_pair:
+    display.show_table(
+        pd.concat([part.assign(models=name) for name, part in by_pair.items()])[
+            ["models", "n_train", "ratio", "low", "high", "trajectories", "ahead"]
+        ].rename(columns={"n_train": "N", "low": "5 %", "high": "95 %", "ahead": "first errs less in"}),
+        name="by-trajectory",
+        caption="Ratio of the test errors of two models on all trajectories, percentiles of 2000 bootstrap samples "
+        "over the trajectories, their number, and in how many of them the first model errs less.",
+        formats={"N": "{:,.0f}", **dict.fromkeys(["ratio", "5 %", "95 %"], "{:.3f}")},
+    )
+trends = {
+    name: float(part["density_g_cm3"].corr(part["ratio"], method="spearman"))
+    for name, part in scattered.items()
+    if part["density_g_cm3"].nunique() > 2
+}
+if scattered:
+    display.show(
+        figures.ratios_by_trajectory(scattered),
+        name="by-trajectory",
+        caption="Ratio of two models' test errors on each trajectory against its mass density, at N = "
+        + ", ".join(f"{by_pair[name]['n_train'].max():,} ({name})" for name in scattered)
+        + ". Below the line the first model errs less.",
+        alt="Scatter of ratios against density. "
+        + " ".join(
+            f"{name}: {part['ratio'].min():.2f} to {part['ratio'].max():.2f}, median {part['ratio'].median():.2f}."
+            for name, part in scattered.items()
+        ),
+        data=pd.concat([part.assign(models=name) for name, part in scattered.items()], ignore_index=True),
+    )
+display.glue(
+    "trajectory_remark",
+    f"This is done at N = {', '.join(f'{n:,}' for n in sorted(on_trajectories['n_train'].unique()))}, with all "
+    "environments of each trajectory."
+    if by_pair
+    else "The fits that would tell are not in the store, or two models are not both on this page.",
+)
+seen_trajectories = " ".join(
+    f"{name} at N = {row.n_train:,}: {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}), the first errs less in "
+    f"{row.ahead} of {row.trajectories} trajectories"
+    + (
+        f"; rank correlation of the ratio with the density {trends[name]:+.2f}."
+        if np.isfinite(trends.get(name, np.nan))
+        else "."
+    )
+    for name, part in by_pair.items()
+    for row in part.tail(1).itertuples()
+)
+display.glue("seen_trajectories", seen_trajectories)
+
+# %% [markdown]
+# {glue:text}`seen_trajectories`
 
 # %% [markdown]
 # ## Which atoms are hard

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from synthetic_atoms.datasets import embedded
-from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, map_measures, teachers
+from synthetic_atoms.experiments import (
+    fine_tuning,
+    gpr_path,
+    hyperparameters,
+    map_measures,
+    teachers,
+    trajectory_errors,
+)
 from synthetic_atoms.experiments import learning_curves as experiment
 from synthetic_atoms.files import sha256
 
@@ -55,11 +62,11 @@ def own_store_and_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(
         gpr_path, "store", lambda *_: experiment.RecordStore(tmp_path / "gpr.csv", gpr_path.ASKED, gpr_path.FOUND)
     )
-    for number, module in enumerate((fine_tuning, hyperparameters, map_measures, teachers)):
+    for number, module in enumerate((fine_tuning, hyperparameters, map_measures, teachers, trajectory_errors)):
         monkeypatch.setattr(
             module,
             "store",
-            lambda module=module, number=number: experiment.RecordStore(
+            lambda *_, module=module, number=number: experiment.RecordStore(
                 tmp_path / f"other-{number}.csv", module.ASKED, module.FOUND
             ),
         )

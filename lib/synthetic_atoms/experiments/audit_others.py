@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from synthetic_atoms.errors import DataError
-from synthetic_atoms.experiments import fine_tuning, hyperparameters, map_measures, teachers
+from synthetic_atoms.experiments import fine_tuning, hyperparameters, map_measures, teachers, trajectory_errors
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import FINETUNED, FineTuning, requests
 from synthetic_atoms.experiments.records import RecordStore
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.experiments.structure_maps import MapStudy
+from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,33 @@ def _refit_trial(record: Mapping[str, Any]) -> Refit:
     return Refit(record["model"], int(record["n_train"]), int(record["fold"]), *numbers, settings)
 
 
+def _grid(record: Mapping[str, Any]) -> TrajectoryGrid:
+    try:
+        settings = json.loads(record["hyperparameters"])
+    except ValueError as error:
+        raise DataError(f"Expected hyperparameters in JSON in every record, found {error}.") from error
+    names = ("n_sparse", "sigma_meV", "zeta") if record["model"] == "GPR" else ()
+    return TrajectoryGrid(
+        Dataset(record["dataset"]),
+        models=(record["model"],),
+        sizes=(int(record["n_train"]),),
+        n_folds=int(record["n_folds"]),
+        seed=int(record["seed"]),
+        soap=record["soap"],
+        **{name: settings[name] for name in names},
+    )
+
+
+def _present_by_trajectory(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _grid(record).requests().iloc[int(record["fold"])].to_dict()
+
+
+def _refit_by_trajectory(record: Mapping[str, Any]) -> Refit:
+    found = trajectory_errors.run_fit((_grid(record), dict(_present_by_trajectory(record))))
+    numbers = (float(record["mae_test_meV"]), float(found["mae_test_meV"]))
+    return Refit(record["model"], int(record["n_train"]), int(record["fold"]), *numbers, "by trajectory")
+
+
 def _map_study(record: Mapping[str, Any]) -> MapStudy:
     return MapStudy(
         FineTuning(Dataset(record["dataset"]), soap=record["soap"]),
@@ -165,6 +194,12 @@ OTHERS: dict[str, Audited] = {
     ),
     "search": Audited(
         lambda: hyperparameters.store(), _present_trial, lambda record: float(record["fit_s"]) + 15.0, _refit_trial
+    ),
+    "by trajectory": Audited(
+        lambda: trajectory_errors.store(),
+        _present_by_trajectory,
+        lambda record: float(record["fit_s"]) + 15.0,
+        _refit_by_trajectory,
     ),
     "maps": Audited(
         lambda: map_measures.store(), _present_map, lambda record: 2 * float(record["fit_s"]) + 30.0, _refit_map

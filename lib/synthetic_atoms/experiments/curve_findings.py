@@ -57,6 +57,43 @@ def compare(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> pd
     )
 
 
+def compare_by_trajectory(errors: pd.DataFrame, first: str, second: str, seed: int = 0) -> pd.DataFrame:
+    """The ratio of two models' errors at every size, with the uncertainty that comes from the choice of trajectories.
+
+    Parameters
+    ----------
+    errors
+        ``model``, ``n_train``, ``trajectory``, ``mae_meV``, ``environments``: errors on every test trajectory, as
+        :func:`~synthetic_atoms.experiments.trajectory_errors.by_trajectory` gives them.
+    first, second
+        The models.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``n_train``; ``ratio`` of the mean absolute errors on all environments of the trajectories that both were tested
+        on; ``low`` and ``high``, the 5th and 95th percentile when trajectories are drawn with replacement;
+        ``trajectories``, their number; ``ahead``, in how many of them the first model errs less.
+    """
+    rows = []
+    rng = np.random.default_rng(seed)
+    for n_train, part in errors.groupby("n_train"):
+        both = part.pivot_table(index="trajectory", columns="model", values="mae_meV", aggfunc="first")
+        if not {first, second} <= set(both):
+            continue
+        both = both[[first, second]].dropna()
+        weight = part.groupby("trajectory")["environments"].first().loc[both.index].to_numpy(dtype=float)
+        sums = both.to_numpy() * weight[:, None]
+        draws = sums[rng.integers(len(sums), size=(RESAMPLES, len(sums)))].sum(axis=1)
+        low, high = np.percentile(draws[:, 0] / draws[:, 1], [5, 95])
+        total = sums.sum(axis=0)
+        ahead = int((both[first] < both[second]).sum())
+        rows.append((int(n_train), total[0] / total[1], low, high, len(both), ahead))
+    return pd.DataFrame(rows, columns=["n_train", "ratio", "low", "high", "trajectories", "ahead"])
+
+
 def crossover(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> Estimate:
     """The training-set size from which on the first model errs less than the second, by interpolation in log N.
 

@@ -21,6 +21,7 @@ STORES = {
     "structure_maps": "map_measures",
     "teacher_settings": "teacher_settings",
     "teachers": "teachers",
+    "trajectory_errors": "trajectory_errors",
 }
 """Module of :mod:`synthetic_atoms.experiments` that has each store, by the stem of its file."""
 

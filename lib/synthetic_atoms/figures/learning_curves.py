@@ -169,3 +169,43 @@ def teacher_ratios(pairs: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
         return figure
+
+
+def ratios_by_trajectory(pairs: Mapping[str, pd.DataFrame]) -> Figure:
+    """Ratio of two models' errors on each test trajectory against the mass density.
+
+    Parameters
+    ----------
+    pairs
+        For each pair of models, such as ``"NN / GPR"``: ``density_g_cm3``, ``ratio`` and ``anneal_temperature_K``
+        (NaN: not known).
+    """
+    known = [part["anneal_temperature_K"].dropna() for part in pairs.values()]
+    temperatures = pd.concat(known) if any(map(len, known)) else None
+    with style():
+        figure = new_figure(3.6)
+        panels = figure.subplots(1, len(pairs), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (name, part) in zip(panels, pairs.items(), strict=True):
+            axes.axhline(1.0, color="0.5", lw=0.9, zorder=0)
+            coloured = {"color": "#0072B2"}
+            if temperatures is not None:
+                coloured = {
+                    "c": part["anneal_temperature_K"],
+                    "cmap": "viridis",
+                    "vmin": temperatures.min(),
+                    "vmax": temperatures.max(),
+                }
+            points = axes.scatter(part["density_g_cm3"], part["ratio"], s=18, lw=0.4, edgecolor="white", **coloured)
+            axes.set_yscale("log")
+            axes.set_title(name)
+            axes.grid(which="major", color="0.9", lw=0.8)
+            axes.set_axisbelow(True)
+        low, high = panels[0].get_ylim()
+        ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0) if low <= tick <= high]
+        panels[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        panels[0].yaxis.set_minor_formatter(NullFormatter())
+        panels[0].set_ylabel("Ratio of test MAEs")
+        figure.supxlabel("Mass density (g/cm³)", fontsize="medium")
+        if temperatures is not None and temperatures.nunique() > 1:
+            figure.colorbar(points, ax=list(panels), label="Annealing temperature (K)", pad=0.02)
+        return figure

@@ -31,6 +31,9 @@ class LearningCurves(Common):
     max_test: int | None = Field(
         None, ge=100, le=100_000_000, description="Most test environments in a fold; null for all."
     )
+    trajectory_sizes: Sizes = Field(
+        [1000, 3100, 10_000], description="Numbers of training environments whose models are compared by trajectory."
+    )
     use_store: bool = Field(True, description="Whether stored results are read; if not, all are computed.")
     compute: bool = Field(
         False, description="Whether results that the store lacks are computed; if not, they are drawn as gaps."
