@@ -201,9 +201,13 @@ def ratios_by_trajectory(pairs: Mapping[str, pd.DataFrame]) -> Figure:
             axes.grid(which="major", color="0.9", lw=0.8)
             axes.set_axisbelow(True)
         low, high = panels[0].get_ylim()
-        ticks = [tick for tick in (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0) if low <= tick <= high]
+        ticks = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+        if high / low < 3:
+            ticks = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5)
+        ticks = [tick for tick in ticks if low <= tick <= high]
         panels[0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        panels[0].yaxis.set_minor_formatter(NullFormatter())
+        for axes in panels:
+            axes.minorticks_off()
         panels[0].set_ylabel("Ratio of test MAEs")
         figure.supxlabel("Mass density (g/cm³)", fontsize="medium")
         if temperatures is not None and temperatures.nunique() > 1:
