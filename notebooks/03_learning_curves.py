@@ -86,7 +86,8 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 #   ([](04_gpr_insights.ipynb)).
 # - **NN** is a fully connected network with CELU activations {cite}`barron2017continuously` on standardised inputs,
 #   trained with Adam and stopped early by the error on a validation set: a tenth of the training environments, at most
-#   1000.
+#   1000. It may go 40 epochs without a lower one; with more than $10^5$ environments, where an epoch has more steps,
+#   about as many steps as with $10^5$.
 #
 # - **DKL** trains a network and a Gaussian process on the network's outputs together {cite}`wilson2016stochastic`. The
 #   process is sparse: it is described by inducing points, and all parameters follow from a bound of the evidence.

@@ -352,6 +352,10 @@ display.glue("seen_fast", seen_fast)
 # %% [markdown]
 # {glue:text}`seen_fast` A training that fails is easy to tell: its validation error stays that of the mean. The library
 # then begins again with half the learning rate, three times at most. The trainings of this section were not allowed to.
+#
+# Plain networks have a limit too, if a later one. With a million environments and the learning rate of smaller sets, a
+# training went well for some epochs, until its loss jumped within one of them and many units of the last layer stayed
+# far below zero, where CELU is flat. The network did not recover. The usual settings have a lower rate at that size.
 
 # %% [markdown]
 # ## Does a deep kernel know its errors?
