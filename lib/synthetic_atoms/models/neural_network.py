@@ -139,6 +139,8 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     batch_size = round(10 ** float(np.interp(decades, [2.0, 6.0], [1.0, 3.0])))
     learning_rate = float(f"{10 ** float(np.interp(decades, [5.5, 6.0], np.log10([1e-3, 4e-4]))):.2g}")
     found = {"hidden_layers": (width,) * 3, "batch_size": batch_size, "learning_rate": learning_rate}
+    if n_train > 5 * MANY:
+        found["max_epochs"] = 70  # the learning rate has fallen to a hundredth by then, and the error no longer does
     return found | shorter_patience(n_train, patience=40, decay_patience=10)
 
 
