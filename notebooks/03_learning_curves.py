@@ -144,10 +144,11 @@ if whole is None:
 else:
     trained = list(whole["model"].unique())
     trained = " and ".join(filter(None, [", ".join(trained[:-1]), trained[-1]]))
+    counts = " to ".join(str(n) for n in sorted({whole["folds"].min(), whole["folds"].max()}))
     whole_remark = (
         f"The whole data set of {len(np.unique(larger['dataset'].load().trajectory))} trajectories gives up to "
-        f"{max(reach):,}; {trained} {'have' if ' and ' in trained else 'has'} been trained on it too, in folds of its "
-        f"own (at most {whole['folds'].max()} of {p.n_folds}; half-filled symbols below)."
+        f"{max(reach):,}; {trained} {'have' if ' and ' in trained else 'has'} been trained on it too, in {counts} "
+        f"of its {p.n_folds} folds (half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
 
@@ -350,13 +351,14 @@ def with_more(first, second):
     if not {first, second} <= set(p.models) or not len(pairs := beyond_pairs(first, second)):
         return ""
     ratios = [
-        f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ({row.ahead} of {row.folds} folds below 1)"
+        f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ("
+        + ("one fold)" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds)")
         for row in pairs.itertuples()
     ]
     wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
     published_ratio = (wide_paper[first] / wide_paper[second]).reindex(pairs["n_train"]).dropna()
     theirs = f"; published: {' and '.join(f'{value:.2f}' for value in published_ratio)}" if len(published_ratio) else ""
-    return f"Trained on environments of all trajectories, {first} errs {' and '.join(ratios)}{theirs}."
+    return f"Trained on environments of all trajectories, {first}'s test error is {' and '.join(ratios)}{theirs}."
 
 
 seen_whole = " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")]))
