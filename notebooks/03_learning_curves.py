@@ -42,6 +42,8 @@ use_store = True  # read stored results
 compute = False  # compute results that the store lacks
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -49,19 +51,16 @@ from synthetic_atoms import published
 from synthetic_atoms.book import display, parameters
 from synthetic_atoms.descriptors.coordination import bond_A
 from synthetic_atoms.experiments import curve_findings as findings
-from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
-from synthetic_atoms.experiments.gpr_grid import Study, Sweep
-from synthetic_atoms.experiments.gpr_path import sparse_gpr
-from synthetic_atoms.experiments.learning_curves import (
-    Curve,
-    learning_curves,
-    loglog_slope,
-    summary,
-)
+from synthetic_atoms.experiments.all_models import Comparison
+from synthetic_atoms.experiments.all_models import whole as whole_of
+from synthetic_atoms.experiments.dataset import Dataset
+from synthetic_atoms.experiments.learning_curves import loglog_slope, summary
 from synthetic_atoms.experiments.records import accelerator_of
 from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid, by_trajectory, trajectory_errors
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
+from synthetic_atoms.models.neural_network import NeuralNetwork
+from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
 from synthetic_atoms.paths import is_own
 from synthetic_atoms.wording import about
 
@@ -86,9 +85,8 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 #   ([](04_gpr_insights.ipynb)).
 # - **NN** is a fully connected network with CELU activations {cite}`barron2017continuously` on standardised inputs,
 #   trained with Adam and stopped early by the error on a validation set: a tenth of the training environments, at most
-#   1000. It may go 40 epochs without a lower one; with more than $10^5$ environments, where an epoch has more steps,
-#   about as many steps as with $10^5$.
-#
+#   1000. It may go {glue:text}`patience` epochs without a lower one; with more than $10^5$ environments, where an
+#   epoch has more steps, about as many steps as with $10^5$. {glue:text}`capped_remark`
 # - **DKL** trains a network and a Gaussian process on the network's outputs together {cite}`wilson2016stochastic`. The
 #   process is sparse: it is described by inducing points, and all parameters follow from a bound of the evidence.
 #
@@ -100,45 +98,19 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 # %% tags=["hide-input"]
 data = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
 symbol = data.load().symbol
-largest = largest_training_set(data, p.n_folds, p.seed)
-sizes_used = [n for n in p.sizes if n <= largest]
-left_out = [n for n in p.sizes if n > largest]
-shared = {"dataset": data, "n_folds": p.n_folds, "seed": p.seed, "soap": p.soap, "max_test": p.max_test}
-found = []
-if "GPR" in p.models:
-    sweep = Sweep(p.sizes, m_sparse=(p.n_sparse,), sigmas_meV=(p.sigma_meV,))
-    found.append(sparse_gpr(Study(**shared, zeta=p.zeta), [sweep], use_store=p.use_store, compute=p.compute))
-networks = tuple(model for model in p.models if model != "GPR")
-if networks and sizes_used:
-    curve = Curve(**shared, models=networks, sizes=tuple(sizes_used))
-    found.append(learning_curves(curve, use_store=p.use_store, compute=p.compute))
-errors = [f"{error}_meV" for error in ("mae_test", "rmse_test", "mae_train", "mae_sp", "mae_sp2", "mae_sp3")]
-numbers = [*errors, "fit_s", "predict_s", "n_test"]
-records = pd.concat(
-    [part[["model", "n_train", "fold", "machine", *numbers]].astype(dict.fromkeys(numbers, float)) for part in found],
-    ignore_index=True,
+comparison = Comparison(
+    data, tuple(p.models), tuple(p.sizes), p.n_folds, p.seed, p.soap, p.max_test, p.n_sparse, p.sigma_meV, p.zeta
 )
+largest, sizes_used = comparison.largest(), comparison.sizes_used()
+left_out = [n for n in p.sizes if n > largest]
+records = comparison.records(use_store=p.use_store, compute=p.compute)
 records["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in records["machine"]]
 curves = summary(records)
 paper = published.table("fig3_learning_curves")
 
-# Larger training sets need all trajectories, of which these data are a part.
-WHOLE = "embedded-all"
-whole, whole_records = None, pd.DataFrame()
-if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None and left_out:
-    larger = shared | {"dataset": Dataset(WHOLE, seed=p.seed)}
-    reach = [n for n in p.sizes if n <= largest_training_set(larger["dataset"], p.n_folds, p.seed)]
-    if max(reach, default=0) > largest:
-        parts = []
-        if "GPR" in p.models:
-            parts.append(sparse_gpr(Study(**larger, zeta=p.zeta), [sweep]))
-        if networks:
-            parts.append(learning_curves(Curve(**larger, models=networks, sizes=tuple(reach))))
-        whole_records = pd.concat(
-            [part[["model", "n_train", "fold", *numbers]].astype(dict.fromkeys(numbers, float)) for part in parts],
-            ignore_index=True,
-        ).dropna(subset=["mae_test_meV"])
-        whole = summary(whole_records) if len(whole_records) else None
+# Larger training sets need all trajectories, of which these data may be a part.
+whole_records = comparison.with_all_trajectories() if p.use_store else records.iloc[:0]
+whole = summary(whole_records) if len(whole_records) else None
 if whole is None:
     whole_remark = ""
 else:
@@ -146,11 +118,24 @@ else:
     trained = " and ".join(filter(None, [", ".join(trained[:-1]), trained[-1]]))
     counts = " to ".join(str(n) for n in sorted({whole["folds"].min(), whole["folds"].max()}))
     whole_remark = (
-        f"The whole data set of {len(np.unique(larger['dataset'].load().trajectory))} trajectories gives up to "
-        f"{max(reach):,}; {trained} {'have' if ' and ' in trained else 'has'} been trained on it too, in {counts} "
-        f"of its {p.n_folds} folds (half-filled symbols below)."
+        f"The whole data set of {len(np.unique(whole_of(data).load().trajectory))} trajectories gives more; {trained} "
+        f"{'have' if ' and ' in trained else 'has'} been trained on up to {whole['n_train'].max():,} of its "
+        f"environments, in {counts} of {p.n_folds} folds (half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
+tried = {int(n): default_network(int(n)) for n in sorted({*whole_records["n_train"], *sizes_used})}
+capped_remark = ""
+for n, settings in tried.items():
+    if "max_epochs" in settings:
+        fits = whole_records if n > largest else records
+        epochs = fits.loc[(fits["model"] == "NN") & (fits["n_train"] == n), "epochs"].dropna()
+        capped_remark += (
+            f"With N = {n:,} it has {settings['max_epochs']} epochs at most, at a learning rate of "
+            f"{settings['learning_rate']:g} instead of {NeuralNetwork().learning_rate:g}; "
+            f"{int((epochs == settings['max_epochs']).sum())} of {len(epochs)} trainings needed all of them. "
+        )
+display.glue("patience", NeuralNetwork().patience)
+display.glue("capped_remark", capped_remark)
 
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["mae_test_meV"].isna().sum()))
@@ -341,8 +326,8 @@ def against(first, second):
 
 def beyond_pairs(first, second):
     """The ratio of two models' errors at each size beyond the data above, in the folds that both have there."""
-    rows = whole_records[whole_records["n_train"] > largest] if len(whole_records) else whole_records
-    parts = [findings.compare(part, first, second) for _, part in rows.groupby("n_train")] if len(rows) else []
+    rows = whole_records[whole_records["n_train"] > largest]
+    parts = [findings.compare(part, first, second) for _, part in rows.groupby("n_train")]
     return pd.concat([part for part in parts if len(part)]) if any(map(len, parts)) else pd.DataFrame()
 
 
@@ -350,15 +335,15 @@ def with_more(first, second):
     """A sentence about two models that were trained on more environments."""
     if not {first, second} <= set(p.models) or not len(pairs := beyond_pairs(first, second)):
         return ""
+    wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
+    theirs = wide_paper[first] / wide_paper[second]
     ratios = [
         f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ("
-        + ("one fold)" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds)")
+        + ("one fold" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds")
+        + (f"; published: {theirs[row.n_train]:.2f})" if row.n_train in theirs.dropna() else ")")
         for row in pairs.itertuples()
     ]
-    wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
-    published_ratio = (wide_paper[first] / wide_paper[second]).reindex(pairs["n_train"]).dropna()
-    theirs = f"; published: {' and '.join(f'{value:.2f}' for value in published_ratio)}" if len(published_ratio) else ""
-    return f"Trained on environments of all trajectories, {first}'s test error is {' and '.join(ratios)}{theirs}."
+    return f"Trained on environments of all trajectories, {first}'s test error is {' and '.join(ratios)}."
 
 
 seen_whole = " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")]))
@@ -402,56 +387,62 @@ for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
 # %% [markdown]
 # ## How sure are the ratios?
 #
-# Folds share most of their training data, and there are few of them. But every trajectory is in the test set of one
-# fold, so that two models can also be compared trajectory by trajectory. Drawing trajectories with replacement tells
-# how much a ratio depends on which of them happen to be there. {glue:text}`trajectory_remark`
+# There are few folds, and they share most of their training data. But every trajectory is in the test set of one fold,
+# so that two models can also be compared trajectory by trajectory. Two things are then left to chance: which training
+# set a model had, and which trajectories it met. A bootstrap imitates both. It draws folds with replacement, and
+# within each of them its test trajectories. {glue:text}`trajectory_remark`
 
 # %% tags=["hide-input"]
-reached_sizes = tuple(n for n in p.trajectory_sizes if n <= largest)
-on_trajectories = pd.DataFrame(columns=["model", "n_train", "fold", "trajectory", "mae_meV", "environments"])
-if reached_sizes:
-    grid = TrajectoryGrid(
-        data, tuple(p.models), reached_sizes, p.n_folds, p.seed, p.soap, p.n_sparse, p.sigma_meV, p.zeta
-    )
-    on_trajectories = by_trajectory(trajectory_errors(grid, use_store=p.use_store, compute=p.compute))
-about_trajectories = (
-    pd.DataFrame(
-        {
-            "trajectory": data.load().trajectory,
-            "density_g_cm3": data.load().density_g_cm3,
-            "anneal_temperature_K": data.load().anneal_temperature_K,
-        }
-    )
-    .groupby("trajectory")
-    .first()
+grid = TrajectoryGrid(
+    data,
+    tuple(p.models),
+    tuple(n for n in p.trajectory_sizes if n <= largest),
+    p.n_folds,
+    p.seed,
+    p.soap,
+    p.max_test,
+    p.n_sparse,
+    p.sigma_meV,
+    p.zeta,
 )
-by_pair = {}
+on_trajectories = by_trajectory(trajectory_errors(grid, use_store=p.use_store, compute=p.compute))
+densities = pd.Series(data.load().density_g_cm3).groupby(data.load().trajectory).first()
+by_pair, scattered, sentences = {}, {}, []
 for first, second in (("NN", "GPR"), ("DKL", "NN")):
     compared = findings.compare_by_trajectory(on_trajectories, first, second)
-    if len(compared):
-        by_pair[f"{first} / {second}"] = compared
-scattered = {}
-for name, compared in by_pair.items():
-    first, second = name.split(" / ")
-    last = on_trajectories[on_trajectories["n_train"] == compared["n_train"].max()]
-    wide = last.pivot_table(index="trajectory", columns="model", values="mae_meV").dropna(subset=[first, second])
-    scattered[name] = about_trajectories.loc[wide.index].assign(ratio=wide[first] / wide[second]).reset_index()
+    if compared.empty:
+        continue
+    name, last = f"{first} / {second}", compared.iloc[-1]
+    by_pair[name] = compared
+    rows = on_trajectories[on_trajectories["n_train"] == last["n_train"]]
+    wide = rows.pivot_table(index="trajectory", columns="model", values="mae_meV").dropna(subset=[first, second])
+    scattered[name] = pd.DataFrame({"density_g_cm3": densities.loc[wide.index], "ratio": wide[first] / wide[second]})
+    sentence = (
+        f"At N = {last['n_train']:,.0f}, {first}'s error on all environments is {last['ratio']:.2f} times {second}'s "
+        f"({last['low']:.2f} to {last['high']:.2f}). {first} errs less on {last['ahead']:.0f} of "
+        f"{last['trajectories']:.0f} trajectories"
+    )
+    trend = findings.rank_correlation(scattered[name]["density_g_cm3"], scattered[name]["ratio"])
+    if np.isfinite(trend.value):
+        sentence += (
+            f"; the rank correlation of the ratio with the mass density is {trend.value:+.2f} ({trend.low:+.2f} to "
+            f"{trend.high:+.2f})"
+        )
+        if trend.low * trend.high > 0:
+            denser, lighter = (first, second) if trend.value < 0 else (second, first)
+            sentence += f", which means that dense structures favour {denser}, and light ones {lighter}"
+    sentences.append(sentence + ".")
 if by_pair:
     display.show_table(
         pd.concat([part.assign(models=name) for name, part in by_pair.items()])[
             ["models", "n_train", "ratio", "low", "high", "trajectories", "ahead"]
         ].rename(columns={"n_train": "N", "low": "5 %", "high": "95 %", "ahead": "first errs less in"}),
         name="by-trajectory",
-        caption="Ratio of the test errors of two models on all trajectories, percentiles of 2000 bootstrap samples "
-        "over the trajectories, their number, and in how many of them the first model errs less.",
+        caption="Ratio of the test errors of two models on all environments of the trajectories that both were tested "
+        f"on, percentiles of {findings.RESAMPLES} bootstrap samples, the number of trajectories, and in how many of "
+        "them the first model errs less.",
         formats={"N": "{:,.0f}", **dict.fromkeys(["ratio", "5 %", "95 %"], "{:.3f}")},
     )
-trends = {
-    name: float(part["density_g_cm3"].corr(part["ratio"], method="spearman"))
-    for name, part in scattered.items()
-    if part["density_g_cm3"].nunique() > 2
-}
-if scattered:
     display.show(
         figures.ratios_by_trajectory(scattered),
         name="by-trajectory",
@@ -463,27 +454,23 @@ if scattered:
             f"{name}: {part['ratio'].min():.2f} to {part['ratio'].max():.2f}, median {part['ratio'].median():.2f}."
             for name, part in scattered.items()
         ),
-        data=pd.concat([part.assign(models=name) for name, part in scattered.items()], ignore_index=True),
+        data=pd.concat([part.assign(models=name) for name, part in scattered.items()]).reset_index(),
     )
-display.glue(
-    "trajectory_remark",
-    f"This is done at N = {', '.join(f'{n:,}' for n in sorted(on_trajectories['n_train'].unique()))}, with all "
-    "environments of each trajectory."
-    if by_pair
-    else "The fits that would tell are not in the store, or two models are not both on this page.",
-)
-seen_trajectories = " ".join(
-    f"{name} at N = {row.n_train:,}: {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}), the first errs less in "
-    f"{row.ahead} of {row.trajectories} trajectories"
-    + (
-        f"; rank correlation of the ratio with the density {trends[name]:+.2f}."
-        if np.isfinite(trends.get(name, np.nan))
-        else "."
+    trajectory_remark = (
+        "This is done "
+        + " and ".join(
+            f"for {name} at N = {', '.join(f'{n:,}' for n in part['n_train'])}" for name, part in by_pair.items()
+        )
+        + ". The models are fitted anew for this; on another machine a network's error may differ by a few per cent."
     )
-    for name, part in by_pair.items()
-    for row in part.tail(1).itertuples()
-)
-display.glue("seen_trajectories", seen_trajectories)
+    sentences.append(
+        "(In brackets: 90 % of the bootstrap samples.) The ratio of all errors is not the typical ratio of a "
+        "trajectory: where errors are large, they count more."
+    )
+else:
+    trajectory_remark = "The fits that would tell are not in the store, or two models are not both on this page."
+display.glue("trajectory_remark", trajectory_remark)
+display.glue("seen_trajectories", " ".join(sentences))
 
 # %% [markdown]
 # {glue:text}`seen_trajectories`
@@ -580,12 +567,8 @@ at = ()
 if p.dataset == "embedded" and p.n_trajectories is None and p.use_store:
     at = tuple(n for n in sizes_used if n <= 10_000)
 if at:
-    other = shared | {"dataset": Dataset("embedded-pod", seed=p.seed)}
-    found = [sparse_gpr(Study(**other, zeta=p.zeta), [Sweep(at, m_sparse=(p.n_sparse,), sigmas_meV=(p.sigma_meV,))])]
-    found.append(learning_curves(Curve(**other, models=("NN", "DKL"), sizes=at)))
-    other_records = pd.concat(
-        [part[["model", "n_train", "fold", "mae_test_meV"]] for part in found], ignore_index=True
-    ).dropna(subset=["mae_test_meV"])
+    other_records = replace(comparison, dataset=Dataset("embedded-pod", seed=p.seed), sizes=at).records()
+    other_records = other_records.dropna(subset=["mae_test_meV"])
 if len(other_records) and {"NN", "GPR"} <= set(other_records["model"]) & set(p.models):
     for first, second in (("NN", "GPR"), ("DKL", "NN")):
         both = {

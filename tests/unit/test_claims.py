@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from synthetic_atoms import claims, published
 from synthetic_atoms.book.project import root
 from synthetic_atoms.claims import curve_checks, network_checks
-from synthetic_atoms.claims.evidence import Evidence
+from synthetic_atoms.claims.evidence import Evidence, best_of_equal_budgets
 from synthetic_atoms.claims.ledger import judged
 from synthetic_atoms.errors import DataError
 
@@ -81,14 +82,19 @@ def some_curves(*rows: tuple[str, int, int, float, float]) -> pd.DataFrame:
 
 def test_networks_are_compared_where_both_are_largest_and_in_the_folds_that_both_have():
     small = some_curves(("GPR", 1000, 0, 40.0, 9.0), ("NN", 1000, 0, 50.0, 9.0))
+    two = some_curves(
+        *((model, 10**5, fold, mae, 9.0) for model, mae in (("GPR", 22.0), ("NN", 20.0)) for fold in (0, 1))
+    )
     # The network at 10^6 errs less than GPR in fold 1, the only one that both have; fold 0 of GPR does not count.
     whole = some_curves(
         ("GPR", 10**5, 0, 22.0, 9.0), ("NN", 10**5, 0, 30.0, 9.0),
         ("GPR", 10**6, 0, 10.0, 9.0), ("GPR", 10**6, 1, 20.0, 9.0), ("NN", 10**6, 1, 15.0, 14.0),
     )  # fmt: skip
-    outcome = curve_checks.CHECKS["networks-overtake"](with_curves(small, whole))
+    outcome = curve_checks.CHECKS["networks-overtake"](with_curves(pd.concat([small, two]), whole))
     assert outcome.verdict == "reproduced"
-    assert "0.75 at N = 1,000,000 (1 fold)" in outcome.ours
+    assert "0.75 at N = 1,000,000 (1 fold) and 0.91 at N = 100,000 (2 folds)" in outcome.ours
+    alone = curve_checks.CHECKS["networks-overtake"](with_curves(small, whole))
+    assert alone.verdict == "partly"  # one fold alone is not every fold
     worse = curve_checks.CHECKS["networks-overtake"](with_curves(small))
     assert worse.verdict == "no record"  # below the published crossing nothing contradicts the claim
 
@@ -118,6 +124,34 @@ def test_wide_networks_are_judged_by_the_best_trials(at, verdict):
     table = pd.DataFrame(rows, columns=["n_train", "depth", "width", "n_weights", "n_trials"])
     evidence.__dict__["network_trials"] = table.set_index("n_train")
     assert network_checks.CHECKS["wide-networks"](evidence).verdict == verdict
+
+
+def test_a_few_trials_are_no_search():
+    evidence = Evidence()
+    rows = [(1000, 2, 90, 5e4, 9), (100_000, 3, 800, 1.7e6, 9)]
+    table = pd.DataFrame(rows, columns=["n_train", "depth", "width", "n_weights", "n_trials"])
+    evidence.__dict__["network_trials"] = table.set_index("n_train")
+    assert network_checks.CHECKS["wide-networks"](evidence).verdict == "no record"
+
+
+def test_the_gap_is_compared_with_smaller_sets_also_where_the_data_are_whole():
+    both = some_curves(("NN", 1000, 0, 50.0, 20.0), ("NN", 10**6, 0, 15.0, 10.0))
+    assert network_checks.CHECKS["gap-large-data"](with_curves(both, both)).verdict == "partly"
+    alone = both[both["n_train"] == 10**6]  # nothing to compare it with
+    assert network_checks.CHECKS["gap-large-data"](with_curves(alone, alone)).verdict == "not reproduced"
+
+
+def test_the_best_trial_is_chosen_among_those_that_all_have_made():
+    rows = [
+        ("NN", 1000, 0, 60.0), ("NN", 1000, 1, 50.0), ("NN", 1000, 2, 10.0),  # DKL has no trial 2
+        ("DKL", 1000, 0, np.inf), ("DKL", 1000, 1, 55.0), ("DKL", 1000, 3, 5.0),  # and NN no trial 3
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["model", "n_train", "trial", "mae_validation_meV"])
+    best = best_of_equal_budgets(table, among="model", within="n_train").set_index("model")
+    assert best["mae_validation_meV"].to_dict() == {"NN": 50.0, "DKL": 55.0}
+    assert best["trial"].to_dict() == {"NN": 1, "DKL": 1}
+    assert set(best["n_trials"]) == {2}
+    assert best_of_equal_budgets(table.iloc[:0], among="model", within="n_train").empty
 
 
 def test_verdicts_follow_from_the_two_tests():

@@ -18,6 +18,8 @@ from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.models import network as network_module
 from synthetic_atoms.models import network_regressor
 from synthetic_atoms.models.network import Network, Scaler
+from synthetic_atoms.models.deep_kernel import DeepKernel
+from synthetic_atoms.models.deep_kernel import default_hyperparameters as deep_defaults
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.models.training import TrainingOptions, train
 from synthetic_atoms.splits import validation_split
@@ -348,15 +350,26 @@ def test_default_hyperparameters_are_parameters(n_train: int) -> None:
     assert "seed" not in given
 
 
-def test_with_many_samples_patience_is_counted_in_steps() -> None:
-    assert "patience" not in default_hyperparameters(100_000)  # stored results with up to so many keep their settings
+@pytest.mark.parametrize(("model", "defaults"), [(NeuralNetwork, default_hyperparameters), (DeepKernel, deep_defaults)])
+def test_with_many_samples_patience_is_counted_in_steps(model, defaults) -> None:
+    few = model(**defaults(100_000))  # stored results with up to so many keep their settings
+    assert defaults(100_001)["patience"] == few.patience
+    assert few.decay_patience == model().decay_patience
 
     def steps(n_train: int) -> float:
-        given = NeuralNetwork(**default_hyperparameters(n_train))
+        given = model(**defaults(n_train))
         return given.patience * n_train / given.batch_size
 
-    assert [steps(n) for n in (310_000, 1_000_000)] == pytest.approx([steps(100_000)] * 2, rel=0.05)
-    assert default_hyperparameters(10**12)["patience"] >= 1
+    assert [steps(n) for n in (310_000, 1_000_000)] == pytest.approx([steps(100_000)] * 2, rel=0.06)
+    assert defaults(10**12)["patience"] >= 1
+
+
+def test_rates_and_epochs_fall_only_with_a_million_samples() -> None:
+    """At 1e-3 a training with 10^6 environments broke down."""
+    assert default_hyperparameters(310_000)["learning_rate"] == 1e-3
+    assert "max_epochs" not in default_hyperparameters(310_000)
+    assert default_hyperparameters(1_000_000)["learning_rate"] == 4e-4
+    assert default_hyperparameters(1_000_000)["max_epochs"] == 70
 
 
 def test_default_hyperparameters_grow_with_the_data() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import bootstrap, spearmanr
 
 from synthetic_atoms.datasets import load_local_energies
 from synthetic_atoms.descriptors import features
-from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import curve_findings as findings
 from synthetic_atoms.experiments import learning_curves as curves
 from synthetic_atoms.experiments import trajectory_errors as experiment
@@ -94,6 +95,7 @@ def errors(trajectories: int = 40, noise: float = 0.5) -> pd.DataFrame:
             {
                 "model": model,
                 "n_train": 1000,
+                "fold": k % 5,
                 "trajectory": k,
                 "mae_meV": factor * hard[k],
                 "environments": 100 + 100 * (k % 2),
@@ -122,19 +124,75 @@ def test_the_ratio_is_that_of_the_errors_on_all_environments_and_its_interval_is
 def test_models_without_common_trajectories_are_not_compared():
     assert findings.compare_by_trajectory(errors().query("model == 'GPR'"), "NN", "GPR").empty
     assert findings.compare_by_trajectory(errors().iloc[:0], "NN", "GPR").empty
+    other = errors()
+    apart = other[(other["model"] == "NN") == (other["fold"] == 0)]  # NN has fold 0 alone, GPR all others
+    assert findings.compare_by_trajectory(apart, "NN", "GPR").empty
 
 
-@pytest.mark.parametrize("temperature_K", [3000.0, np.nan])
-def test_the_figure_has_a_point_for_each_trajectory(temperature_K):
-    part = pd.DataFrame(
-        {
-            "density_g_cm3": np.linspace(1, 3.5, 7),
-            "ratio": np.linspace(0.6, 1.4, 7),
-            "anneal_temperature_K": temperature_K + 100.0 * np.arange(7),
-        }
-    )
+def test_fits_that_differ_widen_the_interval_even_if_trajectories_do_not():
+    """Trajectories of a fold err alike: without the draws of folds the interval would have no width at all."""
+    table = errors(noise=0.0).assign(environments=100)
+    factor = np.array([0.8, 0.9, 1.0, 1.1, 1.2])
+    table.loc[table["model"] == "NN", "mae_meV"] = 20 * factor[table.loc[table["model"] == "NN", "fold"]]
+    (row,) = findings.compare_by_trajectory(table, "NN", "GPR").itertuples()
+    means = factor[np.random.default_rng(1).integers(5, size=(20_000, 5))].mean(axis=1)
+    assert row.ratio == pytest.approx(1.0)
+    assert (row.low, row.high) == pytest.approx(tuple(np.percentile(means, [5, 95])), abs=0.011)
+
+
+def test_within_one_fold_only_trajectories_are_drawn():
+    table = errors(noise=0.0).assign(fold=0, environments=100)
+    nn = table["model"] == "NN"
+    table.loc[nn, "mae_meV"] = 20 * np.linspace(0.5, 1.5, int(nn.sum()))
+    (row,) = findings.compare_by_trajectory(table, "NN", "GPR").itertuples()
+    spread = np.linspace(0.5, 1.5, 40).std() / np.sqrt(40)
+    assert (row.low, row.high) == pytest.approx((1 - 1.645 * spread, 1 + 1.645 * spread), abs=0.01)
+
+
+def test_rank_correlations_are_scipys_with_an_interval_around():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=80)
+    y = np.exp(-x + 0.5 * rng.normal(size=80)).round(1)  # with ties
+    found = findings.rank_correlation(x, y)
+    reference = bootstrap(
+        (x, y), lambda a, b: spearmanr(a, b).statistic, paired=True, vectorized=False, n_resamples=1000,
+        confidence_level=0.9, method="percentile", rng=1,
+    ).confidence_interval  # fmt: skip
+    assert found.value == pytest.approx(spearmanr(x, y).statistic)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=0.02)
+    assert np.isnan(findings.rank_correlation(np.ones(5), np.arange(5)).value)
+
+
+def test_the_figure_has_a_point_for_each_trajectory():
+    part = pd.DataFrame({"density_g_cm3": np.linspace(1, 3.5, 7), "ratio": np.linspace(0.6, 1.4, 7)})
     figure = figures.ratios_by_trajectory({"NN / GPR": part, "DKL / NN": part})
-    panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == ["NN / GPR", "DKL / NN"]
-    assert all(len(axes.collections[0].get_offsets()) == 7 for axes in panels)
+    assert [axes.get_title() for axes in figure.axes] == ["NN / GPR", "DKL / NN"]
+    assert all(len(axes.collections[0].get_offsets()) == 7 for axes in figure.axes)
     assert figure.get_supxlabel() == "Mass density (g/cm³)"
+
+
+def test_no_sizes_are_no_fits(folder):
+    nothing = trajectory_errors(grid(folder, sizes=()), compute=True, workers=0)
+    assert nothing.empty
+    assert by_trajectory(nothing).empty
+
+
+def test_max_test_takes_a_part_of_the_test_environments(folder):
+    rows = by_trajectory(trajectory_errors(grid(folder, models=("GPR",), max_test=30), use_store=False, workers=0))
+    assert (rows.groupby("fold")["environments"].sum() == 30).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hyperparameters": "not JSON"}, "hyperparameters in JSON"),
+        ({"hyperparameters": "[1, 2]"}, "hyperparameters in JSON"),
+        ({"hyperparameters": '{"zeta": 4}'}, "n_sparse, sigma_meV, zeta"),
+        ({"fold": 7}, "a fold from 0 to 1 in every record, found 7"),
+    ],
+)
+def test_a_damaged_record_is_one_sentence(folder, change, message):
+    records = trajectory_errors(grid(folder, models=("GPR",)), compute=True, workers=0)
+    record = records.iloc[0].to_dict() | change
+    with pytest.raises(DataError, match=message):
+        OTHERS["by trajectory"].present(record)

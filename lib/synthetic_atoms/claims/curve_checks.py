@@ -141,14 +141,21 @@ def gpr_saturates(evidence: Evidence) -> Outcome:
 
 
 def networks_overtake(evidence: Evidence) -> Outcome:
-    rows = evidence.largest("GPR", "NN")
-    if rows.empty:
-        return NO_RECORD
-    n = int(rows["n_train"].iloc[0])
-    errors = rows.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
-    ratio = errors["NN"] / errors["GPR"]
-    text = f"NN over GPR {ratio.mean():.2f} at N = {n:,} ({len(ratio)} {'fold' if len(ratio) == 1 else 'folds'})"
-    outcome = judged(bool((ratio < 1).all()), bool(ratio.mean() < 1), text)
+    parts, below, lower = [], [], []
+    for least in (1, 2):  # one fold alone cannot say that a ratio is below one in every fold
+        rows = evidence.largest("GPR", "NN", folds=least)
+        if rows.empty and least == 1:
+            return NO_RECORD
+        if rows.empty:
+            below.append(False)
+            break
+        n = int(rows["n_train"].iloc[0])
+        errors = rows.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
+        ratio = errors["NN"] / errors["GPR"]
+        parts.append(f"{ratio.mean():.2f} at N = {n:,} ({len(ratio)} {'fold' if len(ratio) == 1 else 'folds'})")
+        below.append(bool((ratio < 1).all()))
+        lower.append(bool(ratio.mean() < 1))
+    outcome = judged(all(below), all(lower), f"NN over GPR {' and '.join(dict.fromkeys(parts))}")
     if outcome.verdict == "not reproduced" and n < 300_000:
         # Below the size at which the published curves cross, nothing contradicts the claim.
         return Outcome("no record", f"{outcome.ours}; the published curves cross near 3·10⁵")

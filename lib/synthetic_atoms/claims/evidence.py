@@ -10,6 +10,7 @@ import pandas as pd
 
 from synthetic_atoms.datasets import data_card
 from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, learning_curves, map_measures
+from synthetic_atoms.experiments.all_models import whole
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, FineTuning, direct, finetuned, pretrained
 from synthetic_atoms.experiments.learning_curves import Curve
@@ -17,6 +18,34 @@ from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, sto
 
 USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
 """The settings of GPR that the paper names."""
+
+
+def best_of_equal_budgets(table: pd.DataFrame, *, among: str, within: str) -> pd.DataFrame:
+    """The best trial by validation error, of those that all have made.
+
+    Parameters
+    ----------
+    table
+        Trials of the search for settings.
+    among
+        The column whose values share a budget, such as ``"model"``: only trials that all of them made count.
+    within
+        The column within whose values trials are counted, such as ``"n_train"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each pair of values, with ``n_trials``, the number of trials that it is the best of.
+    """
+    if table.empty:
+        return table
+    made_by = table.groupby([within, "trial"])[among].transform("nunique")
+    table = table[made_by == table[among].nunique()]
+    table = table[np.isfinite(table["mae_validation_meV"].astype(float))]
+    if table.empty:
+        return table
+    best = table.loc[table.groupby([among, within])["mae_validation_meV"].idxmin()]
+    return best.assign(n_trials=best[within].map(table.groupby(within)["trial"].nunique()))
 
 
 class Evidence:
@@ -29,7 +58,7 @@ class Evidence:
     @property
     def whole_dataset(self) -> Dataset:
         """All trajectories: ``embedded`` is a part of them, other data are whole."""
-        return Dataset("embedded-all") if self.dataset.name == "embedded" else self.dataset
+        return whole(self.dataset)
 
     def _of_these_data(self, table: pd.DataFrame, dataset: Dataset | None = None) -> pd.DataFrame:
         data = (dataset or self.dataset).load()
@@ -91,13 +120,17 @@ class Evidence:
         """The same with all trajectories, where ``embedded`` is a part of them."""
         return self._curves_of(self.whole_dataset, self.whole_gpr)
 
-    def largest(self, *models: str) -> pd.DataFrame:
-        """Records at the largest N that these models have in common, and of the folds that all of them have."""
+    def largest(self, *models: str, folds: int = 1) -> pd.DataFrame:
+        """Records at the largest N that these models have in common, in the folds that all these models have.
+
+        ``folds`` is how many these must be at least.
+        """
         tables = [table[table["model"].isin(models)] for table in (self.curves, self.whole_curves)]
         best = tables[0].iloc[:0]
         for table in tables:
             shared = table.groupby(["n_train", "fold"])["model"].transform("nunique") == len(models)
             table = table[shared]
+            table = table[table.groupby("n_train")["fold"].transform("nunique") >= folds]
             if len(table) and (best.empty or table["n_train"].max() > best["n_train"].max()):
                 best = table[table["n_train"] == table["n_train"].max()]
         return best
@@ -158,24 +191,14 @@ class Evidence:
         ``n_trials`` says how many these are.
         """
         table = self._of_these_data(hyperparameters.store().read())
-        made_by = table.groupby(["n_train", "trial"])["model"].transform("nunique")
-        table = table[made_by == table["model"].nunique()]
-        table = table[np.isfinite(table["mae_validation_meV"].astype(float))] if len(table) else table
-        if table.empty:
-            return table
-        best = table.loc[table.groupby(["model", "n_train"])["mae_validation_meV"].idxmin()]
-        return best.assign(n_trials=best["n_train"].map(table.groupby("n_train")["trial"].nunique()))
+        return best_of_equal_budgets(table, among="model", within="n_train")
 
     @cached_property
     def network_trials(self) -> pd.DataFrame:
-        """The best trial of NN by validation error, by training-set size, among as many trials as every size has."""
+        """The best trial of NN by validation error, by training-set size, among the trials that every size has."""
         table = self._of_these_data(hyperparameters.store().read())
-        table = table[(table["model"] == "NN") & np.isfinite(table["mae_validation_meV"].astype(float))]
-        if table.empty:
-            return table
-        equal = table.groupby("trial")["n_train"].transform("nunique") == table["n_train"].nunique()
-        best = table.loc[table[equal].groupby("n_train")["mae_validation_meV"].idxmin()]
-        return best.assign(n_trials=table.loc[equal, "trial"].nunique()).set_index("n_train").sort_index()
+        best = best_of_equal_budgets(table[table["model"] == "NN"], among="n_train", within="model")
+        return best.set_index("n_train").sort_index() if len(best) else best
 
     @cached_property
     def card(self) -> dict:

@@ -14,6 +14,7 @@ from synthetic_atoms.experiments import fine_tuning_findings as findings
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED
 from synthetic_atoms.experiments.map_measures import neighbours, purity
 from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
+from synthetic_atoms.models.neural_network import default_hyperparameters
 from synthetic_atoms.synthesis.crystals import diamond, graphite
 from synthetic_atoms.wording import about
 
@@ -242,15 +243,17 @@ def high_dropout(evidence: Evidence) -> Outcome:
 
 def wide_networks(evidence: Evidence) -> Outcome:
     best = evidence.network_trials
-    if len(best) < 2 or best.index[-1] < 10_000:
+    if len(best) < 2 or best.index[-1] < 10_000 or best["n_trials"].min() < 10:
         return NO_RECORD
     text = ", ".join(f"{row.depth:.0f} x {row.width:.0f} at N = {n:,}" for n, row in best.iterrows())
     text += f"; best of {best['n_trials'].min():.0f} trials each"
-    grows = best["n_weights"].iloc[-1] > best["n_weights"].iloc[0]
-    if best.index[-1] < 100_000:  # the claim is about the limit of large data
+    weights = best["n_weights"]
+    grows = bool(weights.iloc[-1] > weights.iloc[0])
+    if not {1000, 100_000} <= set(best.index):  # the claim is about the limit of large data
         return Outcome("partly" if grows else "no record", text)
-    like = best["depth"].iloc[-1] == 3 and 600 <= best["width"].iloc[-1] <= 1000
-    return judged(grows and like, grows, text)
+    large = best.loc[100_000]
+    like = large["depth"] == 3 and 600 <= large["width"] <= 1000 and weights[100_000] > weights[1000]
+    return judged(bool(like), grows, text)
 
 
 def gap_large_data(evidence: Evidence) -> Outcome:
@@ -260,9 +263,13 @@ def gap_large_data(evidence: Evidence) -> Outcome:
     test, train = rows["mae_test_meV"].mean(), rows["mae_train_meV"].mean()
     folds = len(rows)
     text = f"{test:.1f} and {train:.1f} meV ({folds} {'fold' if folds == 1 else 'folds'})"
-    smaller = evidence.curves[evidence.curves["model"] == "NN"].groupby("n_train")[["mae_test_meV", "mae_train_meV"]]
-    ratios = smaller.mean().pipe(lambda means: means["mae_test_meV"] / means["mae_train_meV"])
-    return judged(test <= 1.2 * train, bool((test / train < ratios).all()), text)
+    rate = default_hyperparameters(int(rows["n_train"].iloc[0]))["learning_rate"]
+    text += f"; learning rate {rate:g}, a higher one for less data"
+    table = evidence.curves
+    smaller = table[(table["model"] == "NN") & (table["n_train"] <= 100_000)].groupby("n_train")
+    means = smaller[["mae_test_meV", "mae_train_meV"]].mean()
+    ratios = means["mae_test_meV"] / means["mae_train_meV"]
+    return judged(test <= 1.2 * train, len(ratios) > 0 and bool((test / train < ratios).all()), text)
 
 
 def gap_finetuning(evidence: Evidence) -> Outcome:

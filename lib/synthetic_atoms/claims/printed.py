@@ -58,7 +58,9 @@ def _largest_network(evidence: Evidence) -> str:
     if rows.empty:
         return NOT_COMPUTED
     means = rows[["mae_test_meV", "mae_train_meV"]].mean()
-    return f"{means['mae_test_meV']:.1f} and {means['mae_train_meV']:.1f} meV at N = {rows['n_train'].iloc[0]:,}"
+    folds = f"{len(rows)} {'fold' if len(rows) == 1 else 'folds'}"
+    errors = f"{means['mae_test_meV']:.1f} and {means['mae_train_meV']:.1f} meV"
+    return f"{errors} at N = {rows['n_train'].iloc[0]:,} ({folds})"
 
 
 def _largest_gpr(evidence: Evidence) -> str:

@@ -134,11 +134,15 @@ def _refit_trial(record: Mapping[str, Any]) -> Refit:
 
 
 def _grid(record: Mapping[str, Any]) -> TrajectoryGrid:
+    names = ("n_sparse", "sigma_meV", "zeta") if record["model"] == "GPR" else ()
     try:
         settings = json.loads(record["hyperparameters"])
-    except ValueError as error:
-        raise DataError(f"Expected hyperparameters in JSON in every record, found {error}.") from error
-    names = ("n_sparse", "sigma_meV", "zeta") if record["model"] == "GPR" else ()
+        own = {name: settings[name] for name in names}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"Expected hyperparameters in JSON with {', '.join(names) or 'any names'} in every record, found "
+            f"{record['hyperparameters']!r:.60}."
+        ) from error
     return TrajectoryGrid(
         Dataset(record["dataset"]),
         models=(record["model"],),
@@ -146,12 +150,16 @@ def _grid(record: Mapping[str, Any]) -> TrajectoryGrid:
         n_folds=int(record["n_folds"]),
         seed=int(record["seed"]),
         soap=record["soap"],
-        **{name: settings[name] for name in names},
+        max_test=int(record["max_test"]) or None,
+        **own,
     )
 
 
 def _present_by_trajectory(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _grid(record).requests().iloc[int(record["fold"])].to_dict()
+    fold, n_folds = int(record["fold"]), int(record["n_folds"])
+    if not 0 <= fold < n_folds:
+        raise DataError(f"Expected a fold from 0 to {n_folds - 1} in every record, found {fold}.")
+    return _grid(record).requests().iloc[fold].to_dict()
 
 
 def _refit_by_trajectory(record: Mapping[str, Any]) -> Refit:

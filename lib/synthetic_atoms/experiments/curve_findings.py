@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata, spearmanr
 
 from synthetic_atoms.experiments.fine_tuning_findings import RESAMPLES, Estimate
 
@@ -58,13 +60,16 @@ def compare(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> pd
 
 
 def compare_by_trajectory(errors: pd.DataFrame, first: str, second: str, seed: int = 0) -> pd.DataFrame:
-    """The ratio of two models' errors at every size, with the uncertainty that comes from the choice of trajectories.
+    """The ratio of two models' errors at every size, with the uncertainty that comes from fits and trajectories.
+
+    Trajectories of one fold are tested by the same two fits, so that they err alike. The bootstrap is therefore nested:
+    folds are drawn with replacement, and within each drawn fold its test trajectories.
 
     Parameters
     ----------
     errors
-        ``model``, ``n_train``, ``trajectory``, ``mae_meV``, ``environments``: errors on every test trajectory, as
-        :func:`~synthetic_atoms.experiments.trajectory_errors.by_trajectory` gives them.
+        ``model``, ``n_train``, ``fold``, ``trajectory``, ``mae_meV``, ``environments``: errors on every trajectory,
+        as :func:`~synthetic_atoms.experiments.trajectory_errors.by_trajectory` gives them.
     first, second
         The models.
     seed
@@ -74,24 +79,49 @@ def compare_by_trajectory(errors: pd.DataFrame, first: str, second: str, seed: i
     -------
     pandas.DataFrame
         ``n_train``; ``ratio`` of the mean absolute errors on all environments of the trajectories that both were tested
-        on; ``low`` and ``high``, the 5th and 95th percentile when trajectories are drawn with replacement;
-        ``trajectories``, their number; ``ahead``, in how many of them the first model errs less.
+        on; ``low`` and ``high``, the 5th and 95th percentile of the bootstrap (folds share training data, so that this
+        is a lower bound of the uncertainty); ``trajectories``, their number; ``ahead``, in how many of them the first
+        model errs less. Sizes at which no trajectory was met by both are left out.
     """
     rows = []
     rng = np.random.default_rng(seed)
     for n_train, part in errors.groupby("n_train"):
-        both = part.pivot_table(index="trajectory", columns="model", values="mae_meV", aggfunc="first")
-        if not {first, second} <= set(both):
+        index = ["fold", "trajectory"]
+        both = part.pivot_table(index=index, columns="model", values="mae_meV", aggfunc="first")
+        both = both.reindex(columns=[first, second]).dropna()
+        if both.empty:
             continue
-        both = both[[first, second]].dropna()
-        weight = part.groupby("trajectory")["environments"].first().loc[both.index].to_numpy(dtype=float)
+        weight = part.groupby(index)["environments"].first().loc[both.index].to_numpy(dtype=float)
         sums = both.to_numpy() * weight[:, None]
-        draws = sums[rng.integers(len(sums), size=(RESAMPLES, len(sums)))].sum(axis=1)
+        draws = _nested([sums[rows] for rows in both.groupby("fold").indices.values()], rng)
         low, high = np.percentile(draws[:, 0] / draws[:, 1], [5, 95])
         total = sums.sum(axis=0)
         ahead = int((both[first] < both[second]).sum())
         rows.append((int(n_train), total[0] / total[1], low, high, len(both), ahead))
     return pd.DataFrame(rows, columns=["n_train", "ratio", "low", "high", "trajectories", "ahead"])
+
+
+def _nested(folds: list[Float[np.ndarray, "_ 2"]], rng: np.random.Generator) -> Float[np.ndarray, "draws 2"]:
+    """Sums over rows drawn with replacement from folds drawn with replacement, one row per draw."""
+    total = np.zeros((RESAMPLES, 2))
+    for drawn in rng.integers(len(folds), size=(len(folds), RESAMPLES)):
+        for fold, rows in enumerate(folds):
+            mine = np.flatnonzero(drawn == fold)
+            total[mine] += rows[rng.integers(len(rows), size=(len(mine), len(rows)))].sum(axis=1)
+    return total
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
+    """Spearman's rank correlation with the percentiles of a bootstrap over the points; NaN for constant values."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    draws = np.random.default_rng(seed).integers(len(x), size=(RESAMPLES, len(x)))
+    ranks = rankdata(x[draws], axis=1), rankdata(y[draws], axis=1)
+    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    values = (a * b).sum(axis=1)[norm > 0] / norm[norm > 0]
+    return Estimate(float(spearmanr(x, y).statistic), *(float(v) for v in np.percentile(values, [5, 95])))
 
 
 def crossover(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> Estimate:

@@ -21,7 +21,7 @@ from synthetic_atoms.splits import splits_by_trajectory
 
 ASKED = (
     "dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "n_train", "n_folds", "fold", "seed",
-    "hyperparameters",
+    "max_test", "hyperparameters",
 )  # fmt: skip
 FOUND = ("mae_test_meV", "trajectories", "by_trajectory_meV", "environments", "fit_s", "machine", "versions")
 """What came out: lists in JSON with the number of each test trajectory, its MAE, and its number of environments."""
@@ -29,7 +29,7 @@ FOUND = ("mae_test_meV", "trajectories", "by_trajectory_meV", "environments", "f
 
 @dataclass(frozen=True)
 class TrajectoryGrid:
-    """A grid of fits: every model at every training-set size in every fold, with all test environments.
+    """A grid of fits: every model at every training-set size in every fold.
 
     Attributes
     ----------
@@ -43,6 +43,8 @@ class TrajectoryGrid:
         Cross-validation by trajectory, and the seed of folds, samples and networks.
     soap
         Name of the descriptor's setting.
+    max_test
+        At most this many test environments per fold, drawn at random (all by default).
     n_sparse, sigma_meV, zeta
         Settings of GPR (DTC).
     """
@@ -53,6 +55,7 @@ class TrajectoryGrid:
     n_folds: int = 5
     seed: int = 0
     soap: str = "tuned"
+    max_test: int | None = None
     n_sparse: int = 5000
     sigma_meV: float = 10.0
     zeta: int = 4
@@ -81,6 +84,7 @@ class TrajectoryGrid:
             "soap_settings": soap_settings(self.soap).digest,
             "n_folds": self.n_folds,
             "seed": self.seed,
+            "max_test": self.max_test or 0,
         }
         rows = [
             {
@@ -107,7 +111,7 @@ def run_fit(item: tuple[TrajectoryGrid, dict[str, object]]) -> dict[str, object]
     grid, asked = item
     model, n_train, fold = str(asked["model"]), int(asked["n_train"]), int(asked["fold"])
     data = grid.dataset.load()
-    split = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed)[fold]
+    split = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)[fold]
     train = split.sample(n_train)
     x, y = features(data, grid.soap, rows=train, workers=0), data.local_energy_eV[train]
     settings = grid.settings(model, n_train)
@@ -161,14 +165,17 @@ def trajectory_errors(
         grid.dataset.check_stored()
     wanted = grid.requests()
     missing = wanted
+    if wanted.empty:
+        return wanted.reindex(columns=[*ASKED, *FOUND])
     if use_store:
         records = store(grid.dataset.name).select(wanted)
         missing = wanted[records["mae_test_meV"].isna().to_numpy()]
         if not compute or missing.empty:
             return records
     data = grid.dataset.load()
-    for split in splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed):
-        rows = np.concatenate([split.test, split.sample(max(grid.sizes))])
+    splits = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)
+    for fold, part in missing.groupby("fold"):
+        rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
         features(data, grid.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
     keep = (lambda row: store(grid.dataset.name).add([row])) if use_store else lambda row: None
     units = [(grid, row) for row in missing.to_dict("records")]

@@ -177,25 +177,14 @@ def ratios_by_trajectory(pairs: Mapping[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     pairs
-        For each pair of models, such as ``"NN / GPR"``: ``density_g_cm3``, ``ratio`` and ``anneal_temperature_K``
-        (NaN: not known).
+        For each pair of models, such as ``"NN / GPR"``: ``density_g_cm3``, ``ratio``.
     """
-    known = [part["anneal_temperature_K"].dropna() for part in pairs.values()]
-    temperatures = pd.concat(known) if any(map(len, known)) else None
     with style():
         figure = new_figure(3.6)
         panels = figure.subplots(1, len(pairs), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (name, part) in zip(panels, pairs.items(), strict=True):
             axes.axhline(1.0, color="0.5", lw=0.9, zorder=0)
-            coloured = {"color": "#0072B2"}
-            if temperatures is not None:
-                coloured = {
-                    "c": part["anneal_temperature_K"],
-                    "cmap": "viridis",
-                    "vmin": temperatures.min(),
-                    "vmax": temperatures.max(),
-                }
-            points = axes.scatter(part["density_g_cm3"], part["ratio"], s=18, lw=0.4, edgecolor="white", **coloured)
+            axes.scatter(part["density_g_cm3"], part["ratio"], s=18, lw=0.4, edgecolor="white", color="#0072B2")
             axes.set_yscale("log")
             axes.set_title(name)
             axes.grid(which="major", color="0.9", lw=0.8)
@@ -210,6 +199,4 @@ def ratios_by_trajectory(pairs: Mapping[str, pd.DataFrame]) -> Figure:
             axes.minorticks_off()
         panels[0].set_ylabel("Ratio of test MAEs")
         figure.supxlabel("Mass density (g/cm³)", fontsize="medium")
-        if temperatures is not None and temperatures.nunique() > 1:
-            figure.colorbar(points, ax=list(panels), label="Annealing temperature (K)", pad=0.02)
         return figure

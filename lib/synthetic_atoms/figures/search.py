@@ -75,9 +75,13 @@ def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | N
     with style():
         figure = new_figure(3.8)
         axes = figure.subplots()
-        for name, part in summary.groupby("model", sort=False):
+        more_models = [] if whole is None else list(whole["model"])
+        for name in dict.fromkeys([*summary["model"], *more_models]):
+            part = summary[summary["model"] == name]
             look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name]}
-            axes.plot(part["n_train"], part["mae_test_meV"] / part["mae_train_meV"], label=f"{name}, this book", **look)
+            if len(part):
+                ratio = part["mae_test_meV"] / part["mae_train_meV"]
+                axes.plot(part["n_train"], ratio, label=f"{name}, this book", **look)
             theirs = published[published["model"] == name]
             axes.plot(
                 theirs["n_train"], theirs["mae_test_meV"] / theirs["mae_train_meV"], markerfacecolor="white",

@@ -210,16 +210,19 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     decades = math.log10(max(n_train, 1))
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)
     n_inducing = 10 * round(10 ** float(np.interp(decades, [2.0, 4.0, 5.0], np.log10([50, 300, 500]))) / 10)
-    batch_size = round(10 ** float(np.interp(decades, [2.0, 4.0, 6.0], np.log10([20, 200, 1000]))))
     # Ten validation samples are so noisy that a training seems to stand still for many epochs.
     patience = round(float(np.interp(decades, [2.0, 3.0], [60, 20])))
     found = {
         "hidden_layers": (width,) * 2,
         "feature_dimension": 16,
         "n_inducing": n_inducing,
-        "batch_size": batch_size,
+        "batch_size": _batch_size(n_train),
         "learning_rate": float(f"{10 ** float(np.interp(decades, *_LOG_RATES)):.2g}"),
         "max_epochs": 200 if n_train >= 1000 else 500,
         "patience": patience,
     }
-    return found | shorter_patience(n_train, patience=patience, decay_patience=10)
+    return found | shorter_patience(n_train, _batch_size, patience=patience, decay_patience=10)
+
+
+def _batch_size(n_train: int) -> int:
+    return round(10 ** float(np.interp(math.log10(max(n_train, 1)), [2.0, 4.0, 6.0], np.log10([20, 200, 1000]))))

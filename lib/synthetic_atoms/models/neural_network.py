@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -131,25 +131,29 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
 
     Wider layers, larger batches and fewer epochs with more data; 3 x 800 from 3 x 10^5 on, as in the paper's
     large-data limit. Between the sizes at which they were chosen they are interpolated in log N. The learning rate
-    falls beyond 3 x 10^5: a training with 10^6 environments at 1e-3 jumped to a hundred times its loss in epoch 17 and
-    left a quarter of the last layer's units saturated.
+    falls beyond 3 x 10^5, because at 1e-3 a training with 10^6 environments broke down.
     """
     decades = math.log10(max(n_train, 1))
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)
-    batch_size = round(10 ** float(np.interp(decades, [2.0, 6.0], [1.0, 3.0])))
     learning_rate = float(f"{10 ** float(np.interp(decades, [5.5, 6.0], np.log10([1e-3, 4e-4]))):.2g}")
-    found = {"hidden_layers": (width,) * 3, "batch_size": batch_size, "learning_rate": learning_rate}
+    found = {"hidden_layers": (width,) * 3, "batch_size": _batch_size(n_train), "learning_rate": learning_rate}
     if n_train > 5 * MANY:
-        found["max_epochs"] = 70  # the learning rate has fallen to a hundredth by then, and the error no longer does
-    return found | shorter_patience(n_train, patience=40, decay_patience=10)
+        found["max_epochs"] = 70  # what two cores can bear: the validation error still falls a little by then
+    return found | shorter_patience(n_train, _batch_size, patience=40, decay_patience=10)
 
 
-def shorter_patience(n_train: int, *, patience: int, decay_patience: int) -> dict[str, int]:
+def _batch_size(n_train: int) -> int:
+    return round(10 ** float(np.interp(math.log10(max(n_train, 1)), [2.0, 6.0], [1.0, 3.0])))
+
+
+def shorter_patience(
+    n_train: int, batch_size: Callable[[int], int], *, patience: int, decay_patience: int
+) -> dict[str, int]:
     """Epochs to wait with more than 10^5 samples, where an epoch has more steps; nothing to change below.
 
-    With batches that grow as sqrt(N) so do an epoch's steps: patience as in 1 / sqrt(N) waits for equally many steps.
+    They have as many steps as the given epochs have with 10^5 samples.
     """
     if n_train <= MANY:
         return {}
-    scale = math.sqrt(MANY / n_train)
+    scale = (MANY / batch_size(MANY)) / (n_train / batch_size(n_train))
     return {"patience": max(1, round(scale * patience)), "decay_patience": max(1, round(scale * decay_patience))}

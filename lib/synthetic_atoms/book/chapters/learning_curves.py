@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from synthetic_atoms.book.chapters.fields import Common, Sizes, distinct
+from synthetic_atoms.book.chapters.fields import Common, Sizes, ascending, distinct
 
 
 class LearningCurves(Common):
@@ -31,7 +31,11 @@ class LearningCurves(Common):
     max_test: int | None = Field(
         None, ge=100, le=100_000_000, description="Most test environments in a fold; null for all."
     )
-    trajectory_sizes: Sizes = Field(
+    trajectory_sizes: Annotated[
+        list[Annotated[int, Field(ge=10, le=100_000_000)]],
+        AfterValidator(ascending),
+        Field(max_length=50, json_schema_extra={"also": "in ascending order; none: no comparison"}),
+    ] = Field(
         [1000, 3100, 10_000], description="Numbers of training environments whose models are compared by trajectory."
     )
     use_store: bool = Field(True, description="Whether stored results are read; if not, all are computed.")
