@@ -17,9 +17,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.models import network as network_module
 from synthetic_atoms.models import network_regressor
-from synthetic_atoms.models.network import Network, Scaler
 from synthetic_atoms.models.deep_kernel import DeepKernel
 from synthetic_atoms.models.deep_kernel import default_hyperparameters as deep_defaults
+from synthetic_atoms.models.network import Network, Scaler
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.models.training import TrainingOptions, train
 from synthetic_atoms.splits import validation_split
@@ -360,7 +360,7 @@ def test_with_many_samples_patience_is_counted_in_steps(model, defaults) -> None
         given = model(**defaults(n_train))
         return given.patience * n_train / given.batch_size
 
-    assert [steps(n) for n in (310_000, 1_000_000)] == pytest.approx([steps(100_000)] * 2, rel=0.06)
+    assert [steps(n) for n in (310_000, 1_000_000)] == pytest.approx([steps(100_000)] * 2, rel=0.12)  # whole epochs
     assert defaults(10**12)["patience"] >= 1
 
 
