@@ -72,7 +72,7 @@ p = parameters.validate_notebook("01_dataset", globals())
 #    terms within 3.7 Å is fitted to those cells.
 # 4. **Synthetic labels.** The teacher gives every atom of every 200-atom snapshot an energy.
 #
-# The same steps can be run again, larger or with other programs: see [](../book/how_to_rerun.md).
+# The same steps can be run again, larger or with other programs: see [How to rerun](../book/how_to_rerun.md).
 # {glue:text}`which_data`
 
 # %% tags=["hide-input"]
@@ -1039,4 +1039,4 @@ display.glue("environments_remark", environments_remark)
 #
 # Chapters 01 to 07 also run on the authors' 22.9 million environments, and all of these but chapter 05, which needs
 # total energies too, on any folder of extended XYZ files with per-atom energies. Set the parameter `dataset`: see
-# [](../book/how_to_rerun.md).
+# [How to rerun](../book/how_to_rerun.md).

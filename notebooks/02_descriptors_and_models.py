@@ -19,9 +19,9 @@
 # it: the parts of Fig. 2b-e. It then asks how much the setting of SOAP matters. {glue:text}`short_settings`
 # {glue:text}`short_convergence`
 #
-# **What differs from the paper.** {glue:text}`data_remark` (see [](01_dataset.ipynb)). The authors computed SOAP with
-# quippy; this book uses DScribe {cite}`himanen2020dscribe` and puts quippy beside it. The picture of the deep kernel is
-# a schematic; [](03_learning_curves.ipynb) trains such models.
+# **What differs from the paper.** {glue:text}`data_remark` (see [The dataset](01_dataset.ipynb)). The authors computed
+# SOAP with quippy; this book uses DScribe {cite}`himanen2020dscribe` and puts quippy beside it. The picture of the deep
+# kernel is a schematic; [Learning curves](03_learning_curves.ipynb) trains such models.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is

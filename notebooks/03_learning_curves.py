@@ -19,10 +19,11 @@
 # learning (DKL). This chapter repeats them on the book's own data. {glue:text}`short_slope` {glue:text}`short_ratio`
 # {glue:text}`short_deep` {glue:text}`short_whole`
 #
-# **What differs from the paper.** Data and labels are our own ([](01_dataset.ipynb)), so absolute errors need not
-# agree. The descriptor is DScribe's SOAP with a smooth radial weighting instead of quippy's with a smooth cutoff.
-# The networks' settings are plausible ones, not the best of a large search ([](07_technical_details.ipynb)); they have
-# neither dropout nor weight decay, which the authors' networks have: early stopping alone regularises them.
+# **What differs from the paper.** Data and labels are our own ([The dataset](01_dataset.ipynb)), so absolute errors
+# need not agree. The descriptor is DScribe's SOAP with a smooth radial weighting instead of quippy's with a smooth
+# cutoff. The networks' settings are plausible ones, not the best of a large search ([Technical
+# details](07_technical_details.ipynb)); they have neither dropout nor weight decay, which the authors' networks have:
+# early stopping alone regularises them.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
@@ -82,7 +83,7 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 #   $\Sigma = \sigma^2\mathbf{I}$ with $\sigma$ = {glue:text}`sigma_meV:g` meV.
 #   The representative points are the first $M$ of the shuffled
 #   training set, at most {glue:text}`n_sparse:,`. One pass over the training set gives the models of all sizes
-#   ([](04_gpr_insights.ipynb)).
+#   ([Insights into Gaussian process regression](04_gpr_insights.ipynb)).
 # - **NN** is a fully connected network with CELU activations {cite}`barron2017continuously` on standardised inputs,
 #   trained with Adam and stopped early by the error on a validation set: a tenth of the training environments, at most
 #   1000. It may go {glue:text}`patience` epochs without a lower one; with more than $10^5$ environments, where an
@@ -553,11 +554,11 @@ display.show(
 # ## Does the teacher matter?
 #
 # The labels are those of a GAP: the sum of a pair term, an angle term and kernels on SOAP vectors. A model that starts
-# from SOAP vectors, GPR above all, may find such labels easier to learn than others. The structures of this book's
-# data have therefore been labelled by another potential as well, which was fitted to the same QM cells: a proper
-# orthogonal descriptor (POD) potential {cite}`nguyen2023proper`, which knows nothing of SOAP. A limit: the prior scale
-# of our GAP's SOAP term is small beside those of the other two ([](01_dataset.ipynb)), so that the test is weaker than
-# it would be for C-GAP-17. {glue:text}`teacher_remark`
+# from SOAP vectors, GPR above all, may find such labels easier to learn than others. The structures of this book's data
+# have therefore been labelled by another potential as well, which was fitted to the same QM cells: a proper orthogonal
+# descriptor (POD) potential {cite}`nguyen2023proper`, which knows nothing of SOAP. A limit: the prior scale of our
+# GAP's SOAP term is small beside those of the other two ([The dataset](01_dataset.ipynb)), so that the test is weaker
+# than it would be for C-GAP-17. {glue:text}`teacher_remark`
 
 # %% tags=["hide-input"]
 GAP, POD = "GAP", "POD"
@@ -652,9 +653,9 @@ display.glue("seen_teacher", seen_teacher)
 #
 # Mean over the folds. For the network, the seconds of each fit and of predicting the test set of one fold. For GPR,
 # whose sizes come from one pass, the seconds from the start of the pass until this size was done; the test set is
-# predicted with all models of a pass at once. [](04_gpr_insights.ipynb) divides these costs further. The authors' times
-# are their own wall times on their own machines; their test set has 264,000 environments. A GPU that trains several
-# networks at once takes longer for each of them than it would for one.
+# predicted with all models of a pass at once. [Insights into Gaussian process regression](04_gpr_insights.ipynb)
+# divides these costs further. The authors' times are their own wall times on their own machines; their test set has
+# 264,000 environments. A GPU that trains several networks at once takes longer for each of them than it would for one.
 
 # %% tags=["hide-input"]
 on = records.dropna(subset=["on"]).groupby(["model", "n_train"])["on"].agg(lambda names: ", ".join(sorted(set(names))))

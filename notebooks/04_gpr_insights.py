@@ -20,10 +20,11 @@
 # towards small $\sigma$. There are two estimators, DTC in the paper's text and FITC in the authors' code.
 # {glue:text}`short_small_sigma`
 #
-# **What differs from the paper.** Data and labels are our own ([](01_dataset.ipynb)), and so is the setting of the
-# descriptor ([](02_descriptors_and_models.ipynb)): compare shapes and ratios, not absolute errors. The paper's text
-# gives one estimator and the authors' code uses another; this chapter shows both. All models of a figure come from
-# few passes over the data instead of one fit each. [](../deviations.md) lists the rest.
+# **What differs from the paper.** Data and labels are our own ([The dataset](01_dataset.ipynb)), and so is the setting
+# of the descriptor ([Descriptors and models](02_descriptors_and_models.ipynb)): compare shapes and ratios, not absolute
+# errors. The paper's text gives one estimator and the authors' code uses another; this chapter shows both. All models
+# of a figure come from few passes over the data instead of one fit each. [Where this book differs from the
+# paper](../book/deviations.md) lists the rest.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is

@@ -19,8 +19,9 @@
 # {glue:text}`short_table` {glue:text}`short_settings` {glue:text}`short_labels` {glue:text}`short_local`
 #
 # **What differs from the paper.** The QM method is GFN1-xTB instead of density-functional theory, the teacher is our
-# own GAP fitted to these very energies ([](01_dataset.ipynb)), and it errs less than the paper's. Pre-training has
-# {glue:text}`n_most:,` environments instead of four million. Compare shapes and ratios, not absolute errors.
+# own GAP fitted to these very energies ([The dataset](01_dataset.ipynb)), and it errs less than the paper's.
+# Pre-training has {glue:text}`n_most:,` environments instead of four million. Compare shapes and ratios, not absolute
+# errors.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is

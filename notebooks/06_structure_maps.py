@@ -18,9 +18,10 @@
 # a map made from SOAP vectors with one made from what a network has learned, its last hidden layer.
 # {glue:text}`short_separation` {glue:text}`short_smooth` {glue:text}`short_baselines`
 #
-# **What differs from the paper.** Data, labels and network are our own ([](01_dataset.ipynb),
-# [](05_pretraining.ipynb)). The SOAP map is drawn twice, with the paper's broad Gaussians and with the book's setting,
-# because the setting changes the map. The paper judges maps by eye; here the judgements are numbers as well.
+# **What differs from the paper.** Data, labels and network are our own ([The dataset](01_dataset.ipynb), [Pre-training
+# and fine-tuning](05_pretraining.ipynb)). The SOAP map is drawn twice, with the paper's broad Gaussians and with the
+# book's setting, because the setting changes the map. The paper judges maps by eye; here the judgements are numbers as
+# well.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
@@ -113,11 +114,12 @@ for name, value in {
 # representation are neighbours on the map. It is given {glue:text}`n_shown:,` environments, drawn at random from
 # trajectories that the network has not seen, in three representations:
 #
-# - **SOAP**: the vectors that the network starts from, in the book's setting ([](02_descriptors_and_models.ipynb)).
+# - **SOAP**: the vectors that the network starts from, in the book's setting ([Descriptors and
+#   models](02_descriptors_and_models.ipynb)).
 # - **SOAP, sigma 0.5**: with Gaussians of 0.5 Å, as in the paper.
-# - **NN**: the {glue:text}`n_hidden` activations of the last hidden layer of the pre-trained network of
-#   [](05_pretraining.ipynb), which has learned per-atom energies of {glue:text}`n_trained:,` other environments. Its
-#   mean absolute error on validation environments is {glue:text}`network_validation_meV:.1f` meV.
+# - **NN**: the {glue:text}`n_hidden` activations of the last hidden layer of the pre-trained network of [Pre-training
+#   and fine-tuning](05_pretraining.ipynb), which has learned per-atom energies of {glue:text}`n_trained:,` other
+#   environments. Its mean absolute error on validation environments is {glue:text}`network_validation_meV:.1f` meV.
 #
 # Distances are Euclidean; UMAP compares {glue:text}`n_neighbors` neighbours, as the authors' does. The maps have no
 # axes: only who is close to whom has a meaning. {glue:text}`maps_remark`

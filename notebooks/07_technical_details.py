@@ -201,7 +201,7 @@ display.glue("seen_dropout", seen_dropout)
 # %% [markdown]
 # {glue:text}`seen_search` {glue:text}`seen_dropout`
 #
-# The learning curves ([](03_learning_curves.ipynb)) use settings that vary smoothly with N and are not taken from this
+# The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N and are not taken from this
 # search, because it covers one size only.
 
 # %% [markdown]
@@ -291,8 +291,8 @@ display.glue("seen_closing", closing)
 
 # %% [markdown]
 # {glue:text}`short_gap` For a network trained on $10^6$ environments the paper's text gives 23.7 and 22.0 meV: with
-# more data the gap should close. {glue:text}`seen_closing` [](05_pretraining.ipynb) has the gaps of training on total
-# energies.
+# more data the gap should close. {glue:text}`seen_closing` [Pre-training and fine-tuning](05_pretraining.ipynb) has the
+# gaps of training on total energies.
 
 # %% [markdown]
 # ## A start that is too fast

@@ -96,7 +96,8 @@ for chapter, part in table.groupby("chapter", sort=False):
 #
 # The numbers that the paper prints about its own data, settings and results, in the order of the text. Ours are
 # computed from the stored records or read from the settings that these were made with. Where the data, the teacher or
-# the quantum-mechanical method differ, absolute errors need not agree: [](../book/deviations.md) says why.
+# the quantum-mechanical method differ, absolute errors need not agree: [Where this book differs from the
+# paper](../book/deviations.md) says why.
 
 # %% tags=["hide-input"]
 display.show_table(

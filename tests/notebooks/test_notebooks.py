@@ -6,6 +6,7 @@ import ast
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,16 @@ def test_notebook_validates_its_parameters_in_its_second_cell(chapter):
     second = code_cells(chapter)[1].source
     assert f'p = parameters.validate_notebook("{chapter}", globals())' in second
     assert all("parameters" not in cell.metadata.get("tags", []) for cell in code_cells(chapter)[1:])
+
+
+@pytest.mark.parametrize("chapter", parameters.CHAPTERS)
+def test_links_lead_to_files_and_have_words_which_jupyterlab_does_not_fill_in(chapter):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    links = re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", text)
+    assert all(words.strip() for words, _ in links), links
+    local = [target.split("#")[0] for _, target in links if "//" not in target]
+    assert all((ROOT / "notebooks" / target).exists() for target in local), local
 
 
 @pytest.fixture(scope="module", params=list(parameters.CHAPTERS))
