@@ -465,21 +465,31 @@ whole_records = pd.DataFrame()
 if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.max_test is None:
     whole_study = replace(study, dataset=Dataset(WHOLE, seed=p.seed))
     if whole_study.largest_size() > largest:
-        whole_grid = figure_4(**asked, n_sparse=[m for m in p.n_sparse if m <= p.m_reference], estimators=["dtc"])
+        usual = [m for m in p.n_sparse if m <= p.m_reference]
+        whole_grid = figure_4(**asked, n_sparse=usual, estimators=list(dict.fromkeys(["dtc", *p.estimators])))
         whole_records = sparse_gpr(whole_study, whole_grid).dropna(subset=["mae_test_meV"])
-        if not (whole_records["sigma_meV"] == float(f"{p.sigma_meV:.6g}")).any():  # a sigma without learning curves
+        on_curves = (whole_records["estimator"] == "dtc") & (whole_records["sigma_meV"] == float(f"{p.sigma_meV:.6g}"))
+        if not on_curves.any():  # a sigma without learning curves
             whole_records = whole_records.iloc[:0]
 if len(whole_records):
     whole = insights.summary(whole_records)
     n_whole = len(np.unique(whole_study.dataset.load().trajectory))
+    whole_folds = whole_records.groupby("estimator")["fold"].nunique()
     display.glue(
         "whole_remark",
         f"The fits above share {len(np.unique(study.dataset.load().trajectory))} trajectories. The whole data set has "
         f"{n_whole}, so that a fold has up to {whole_study.largest_size():,} training environments. DTC has been "
-        f"fitted to those as well, in {whole_records['fold'].nunique()} of {p.n_folds} folds, with all M and all σ of "
-        "a fold from one pass. The test sets are other ones than above: compare curves, not single values.",
+        f"fitted to those as well, in {whole_folds['dtc']} of {p.n_folds} folds, with all M and all σ of a fold from "
+        "one pass. "
+        + (
+            f"FITC, which needs a sum for each σ, has been fitted with M = {p.m_reference:,} in {whole_folds['fitc']} "
+            "of them. "
+            if "fitc" in whole_folds
+            else ""
+        )
+        + "The test sets are other ones than above: compare curves, not single values.",
     )
-    at_sigma_whole = whole[whole["sigma_meV"] == float(f"{p.sigma_meV:.6g}")]
+    at_sigma_whole = whole[(whole["estimator"] == "dtc") & (whole["sigma_meV"] == float(f"{p.sigma_meV:.6g}"))]
     whole_points = pd.concat(
         [
             at_sigma_whole[
@@ -536,13 +546,17 @@ if len(whole_records):
         figures.regularisation(whole_scan, same_scan),
         name="regularisation-whole",
         caption=(
-            f"Test error of sparse GPR against the regularisation σ with all {n_whole} trajectories (DTC, "
-            f"M = {p.m_reference:,} or N, mean over the folds), and the published values. Compare the paper's Fig. 4b."
+            f"Test error of sparse GPR against the regularisation σ with all {n_whole} trajectories (M = "
+            f"{p.m_reference:,} or N, mean over the folds: "
+            + ", ".join(f"{names[estimator]} {number}" for estimator, number in whole_folds.items())
+            + "), and the published values. Compare the paper's Fig. 4b."
         ),
-        alt="Two panels of test error over sigma on logarithmic axes, one curve for each N. Lowest: "
+        alt="Panels of test error over sigma on logarithmic axes, one curve for each N. Lowest: "
         + ", ".join(
-            f"{row.lowest_meV:.1f} meV at sigma = {row.best_sigma_meV:.2g} meV for N = {int(n)}"
-            for n, row in whole_curves.groupby("n_train")[["lowest_meV", "best_sigma_meV"]].mean().iterrows()
+            f"{names[estimator]} {row.lowest_meV:.1f} meV at sigma = {row.best_sigma_meV:.2g} meV for N = {n}"
+            for (estimator, n), row in whole_curves.groupby(["estimator", "n_train"])[["lowest_meV", "best_sigma_meV"]]
+            .mean()
+            .iterrows()
         )
         + ".",
         data=whole_scan[
@@ -589,7 +603,11 @@ if len(whole_records):
             text = f"{findings.percent(change)} from N = {a:,} to {b:,}"
             gains.append(text + (f" (published {100 * paper_change:+.1f} %)" if np.isfinite(paper_change) else ""))
     whole_finding = f"With M = {p.m_reference:,} the test error changes by {', '.join(gains)}. " if gains else ""
-    whole_finding += f"{findings.optimum(whole_curves, 'dtc', 'DTC')} {findings.flattening(whole_curves, 'dtc', 'DTC')}"
+    for estimator in whole_folds.index:
+        whole_finding += (
+            f"{findings.optimum(whole_curves, estimator, names[estimator])} "
+            f"{findings.flattening(whole_curves, estimator, names[estimator])} "
+        )
 display.glue("whole_finding", whole_finding)
 lowest = whole_curves if len(whole_records) else curves
 lowest = lowest[lowest["estimator"] == "dtc"]
