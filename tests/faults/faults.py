@@ -425,7 +425,7 @@ class Skipped(Exception):
 def writers() -> dict[str, Callable[[Path], object]]:
     """All that writes, each far more than 64 kB."""
     x = np.random.default_rng(0).normal(size=(30, 4))
-    model = NeuralNetwork((400,), max_epochs=1, seed=0).fit(x, x[:, 0])
+    model = NeuralNetwork((200, 200), max_epochs=1, seed=0).fit(x, x[:, 0])
     toy = load_local_energies(str(make_dataset(Path(tempfile.mkdtemp()) / "toy")))
     remote = fetch.Remote("C-GAP-17.extxyz", "", "0", "")
     big = Path(tempfile.mkdtemp()) / "big.bin"

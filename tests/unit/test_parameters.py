@@ -181,6 +181,13 @@ def test_faulty_assignments_are_refused_in_one_sentence(assignments):
     assert one_sentence(str(caught.value))
 
 
+@pytest.mark.parametrize("text", ["a\nb", "a\nb=1", "x='\n", "x\n=["])
+def test_an_assignment_with_line_breaks_is_refused_in_one_line(text):
+    with pytest.raises(ParameterError) as caught:
+        profiles.parse_assignments([text, text])
+    assert "\n" not in str(caught.value)
+
+
 def test_notebook_namespace_is_checked():
     assert parameters.validate_notebook(CURVES, {"n_folds": 3, "n_fold": 9, "np": object()}).n_folds == 3
     with pytest.raises(ParameterError, match="'n_folds'"):

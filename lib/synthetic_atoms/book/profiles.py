@@ -111,14 +111,14 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise ParameterError(f"Expected a parameter as name=value, found '{assignment}'.")
+            raise ParameterError(f"Expected a parameter as name=value, found {assignment!r}.")
         if name in values:
-            raise ParameterError(f"Expected each parameter once, found '{name}' twice.")
+            raise ParameterError(f"Expected each parameter once, found {name!r} twice.")
         try:
             values[name] = yaml.load(text, Loader=_Loader)
         except (yaml.YAMLError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise ParameterError(f"Expected the value of '{name}' in YAML, found '{text}' ({reason}).") from None
+            raise ParameterError(f"Expected the value of {name!r} in YAML, found {text!r} ({reason}).") from None
     return values
 
 
