@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -38,7 +39,8 @@ def project(tmp_path, monkeypatch) -> Path:
     git(folder, "init", "-q")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "All")
-    for name in ("html/index.html", "html/_static/a.css", "source/downloads/01/01-executed.ipynb"):
+    for name in ("html/index.html", "html/_static/a.css", "html/_downloads/01-offline.zip",
+                 "source/downloads/01/01-executed.ipynb", "source/downloads/01/01-offline.zip"):  # fmt: skip
         path = folder / "_build" / "book" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -53,7 +55,9 @@ def test_it_is_the_same_each_time_and_agrees_with_itself(project, tmp_path):
     one, two = tmp_path / "1.tar.gz", tmp_path / "2.tar.gz"
     assert artefact.build(one) == artefact.build(two)
     assert one.read_bytes() == two.read_bytes()
-    assert artefact.verify(one) == 7 + 4 + 2
+    assert artefact.verify(one) == 7 + 5 + 2
+    zips = [name for name in artefact.contents(one) if name.endswith("-offline.zip")]
+    assert zips == ["book/_downloads/01-offline.zip"]  # once is enough
 
 
 def test_other_programs_read_its_description(project, tmp_path):
@@ -73,10 +77,7 @@ def test_it_is_not_made_of_what_is_not_committed_or_not_built(project, tmp_path)
     with pytest.raises(BookError, match="without uncommitted changes"):
         artefact.build(tmp_path / "a.tar.gz")
     (project / "new.txt").unlink()
-    (project / "_build" / "book" / "html" / "index.html").rename(project / "_build" / "x")
-    (project / "_build" / "book" / "html" / "_static" / "a.css").unlink()
-    (project / "_build" / "book" / "html" / "_static").rmdir()
-    (project / "_build" / "book" / "html").rmdir()
+    shutil.rmtree(project / "_build" / "book" / "html")
     with pytest.raises(BookError, match="run 'make book' first"):
         artefact.build(tmp_path / "a.tar.gz")
 

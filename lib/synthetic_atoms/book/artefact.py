@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from rocrate.rocrate import ROCrate
 
-from synthetic_atoms.book import project
+from synthetic_atoms.book import offline, project
 from synthetic_atoms.book.execute import PROVENANCE
 from synthetic_atoms.files import atomic_write
 
@@ -54,7 +54,8 @@ def _built() -> Iterator[tuple[str, bytes]]:
         if not folder.is_dir():
             raise project.BookError(f"Expected the built book in {folder}, found none: run 'make book' first.")
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.name.endswith(".doctree"):
+            twice = part == "executed" and path.name.endswith(offline.SUFFIX)  # the book has it among its downloads
+            if path.is_file() and not path.name.endswith(".doctree") and not twice:
                 yield f"{part}/{path.relative_to(folder).as_posix()}", path.read_bytes()
     printed, first = book / PDF, book / "html" / "index.html"
     if not printed.is_file() or printed.stat().st_mtime < first.stat().st_mtime:

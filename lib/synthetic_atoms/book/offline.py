@@ -12,6 +12,9 @@ import yaml
 from synthetic_atoms.book import project
 from synthetic_atoms.files import atomic_write
 
+SUFFIX = "-offline.zip"
+"""How the archives' names end, after the name of the chapter."""
+
 PROJECT = (
     "lib", "notebooks/profiles", "_config.yml", "_toc.yml", "environment.yml", "pyproject.toml", "requirements.lock",
     "Makefile", "README.md", "LICENSE",

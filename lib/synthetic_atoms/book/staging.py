@@ -53,7 +53,7 @@ def _footer(chapter: str, execution: Execution) -> str:
         f"([details](../execution.md)); [](../parameters.md) lists what can be changed.\n\n"
         f"Download: {{download}}`notebook <{folder}/{chapter}.ipynb>` · "
         f"{{download}}`notebook with its results <{folder}/{chapter}-executed.ipynb>` · "
-        f"{{download}}`all that it needs <{folder}/{chapter}-offline.zip>` (notebook, library, data, lock file) · "
+        f"{{download}}`all that it needs <{folder}/{chapter}{offline.SUFFIX}>` (notebook, library, data, lock file) · "
         f"{{download}}`what was run <{folder}/{chapter}-{PROVENANCE}>`"
     )
 
@@ -101,7 +101,7 @@ def stage_notebook(execution: Execution, source: Path) -> None:
     colab.write_copy(source_notebook(chapter), downloads / f"{chapter}.ipynb")
     shutil.copy2(execution.notebook, downloads / f"{chapter}-executed.ipynb")
     shutil.copy2(execution.folder / PROVENANCE, downloads / f"{chapter}-{PROVENANCE}")
-    offline.write(chapter, execution.provenance["parameters"], downloads / f"{chapter}-offline.zip")
+    offline.write(chapter, execution.provenance["parameters"], downloads / f"{chapter}{offline.SUFFIX}")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
