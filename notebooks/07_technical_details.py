@@ -27,7 +27,7 @@ profile = "book"  # which set of parameters this is
 dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
 search_size = 1000  # training environments of the search
-n_trials = 6  # trials of each model
+n_trials = 16  # trials of each model
 max_epochs = None  # most epochs of a trial; None: falls with N
 sizes = [100, 310, 1000, 3100, 10000, 31000, 100000, 310000, 1000000]  # training environments of the gaps
 n_folds = 5  # cross-validation folds, by trajectory
@@ -132,11 +132,16 @@ for model, part in done.groupby("model", sort=False):
         row[label] = float(spearmanr(part[column], part["mae_validation_meV"]).statistic) if enough else np.nan
     ranks.append(row)
 ranks = pd.DataFrame(ranks, columns=["model", "trials", *columns.values()])
+fewest = int(ranks["trials"].min()) if len(ranks) else 0
 display.show_table(
     ranks,
     name="what-mattered",
-    caption="Rank correlation of each setting with the validation error: negative where more is better. With so few "
-    "trials only values near 1 or -1 mean much.",
+    caption="Rank correlation of each setting with the validation error: negative where more is better."
+    + (
+        f" By chance alone 95 % of such values would lie within ±{1.96 / np.sqrt(fewest - 1):.1f}."
+        if fewest > 2
+        else ""
+    ),
     formats={"trials": "{:.0f}", **dict.fromkeys(columns.values(), "{:+.2f}")},
 )
 selection = [

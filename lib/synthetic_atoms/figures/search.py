@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from synthetic_atoms.figures.style import MODEL_COLOURS, MODEL_MARKERS, new_figu
 
 
 def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str, ...] = ("dropout", "depth")) -> Figure:
-    """Validation error of each trial against each hyperparameter; the best of each model is ringed.
+    """Validation error of each trial against each hyperparameter; the best of each model is filled.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 axes.xaxis.set_minor_formatter(NullFormatter())
                 low, high = finite.loc[finite[column] > 0, column].agg(["min", "max"])
                 if high / low < 100:  # less than two decades: two ticks with plain numbers
-                    ticks = [float(f"{tick:.1g}") for tick in (low * 1.1, high * 0.9)]
+                    ticks = _plain_ticks(low, high)
                     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.set_xlabel(label, fontsize=9)
             axes.tick_params(labelsize=8.5)
@@ -60,6 +61,14 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
         return figure
+
+
+def _plain_ticks(low: float, high: float) -> list[float]:
+    """The smallest and the largest of 1, 2, 5, 10 ... between two values."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    return ticks[:1] + ticks[1:][-1:]
 
 
 def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | None = None) -> Figure:
