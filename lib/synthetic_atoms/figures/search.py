@@ -47,7 +47,7 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 axes.xaxis.set_minor_formatter(NullFormatter())
                 low, high = finite.loc[finite[column] > 0, column].agg(["min", "max"])
                 if high / low < 100:  # less than two decades: two ticks with plain numbers
-                    ticks = _plain_ticks(low, high)
+                    ticks = _plain_ticks(float(low), float(high))
                     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.set_xlabel(label, fontsize=9)
             axes.tick_params(labelsize=8.5)

@@ -1,0 +1,55 @@
+"""Figures of the search for settings and of the generalisation gap: what they draw, and where their ticks lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthetic_atoms.figures import search
+
+
+@pytest.fixture
+def records() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "model": ["NN"] * 8 + ["DKL"] * 8,
+            "learning_rate": np.geomspace(1.3e-4, 2.8e-3, 16),
+            "dropout": rng.uniform(0, 0.6, 16),
+            "mae_validation_meV": [*rng.uniform(50, 300, 15), np.inf],
+        }
+    )
+
+
+def test_each_finished_trial_has_a_point_and_the_best_of_each_model_is_filled(records):
+    figure = search.trials(records, {"learning_rate": "learning rate", "dropout": "dropout"})
+    for axes in figure.axes[:2]:
+        drawn = {tuple(point) for line in axes.lines for point in np.column_stack(line.get_data())}
+        assert len([point for point in drawn if np.isfinite(point).all()]) == 15
+        filled = [
+            line
+            for line in axes.lines
+            if line.get_markerfacecolor() not in ("none", "white") and len(line.get_xdata()) == 1
+        ]
+        best = records.groupby("model")["mae_validation_meV"].min()
+        assert {float(line.get_ydata()[0]) for line in filled} == set(best)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(1.3e-4, 2.8e-3, [2e-4, 2e-3]), (50, 484, [50, 200]), (10, 162, [10, 100]), (3, 4, []), (2, 2.5, [2])],
+)
+def test_ticks_of_a_short_axis_lie_on_it(low, high, ticks):
+    assert search._plain_ticks(float(low), float(high)) == pytest.approx(ticks)
+
+
+def test_a_model_that_only_the_larger_set_has_is_drawn_too():
+    def table(model: str, n_train: int) -> pd.DataFrame:
+        return pd.DataFrame({"model": [model], "n_train": [n_train], "mae_test_meV": [30.0], "mae_train_meV": [10.0]})
+
+    figure = search.gaps(table("GPR", 1000), table("NN", 1000), table("NN", 10**6))
+    labels = {line.get_label(): line.get_xydata().tolist() for line in figure.axes[0].lines}
+    assert labels["NN, all trajectories"] == [[1e6, 3.0]]
+    assert labels["NN, published"] == [[1e3, 3.0]]
+    assert "NN, this book" not in labels
