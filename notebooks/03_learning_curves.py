@@ -57,7 +57,7 @@ from synthetic_atoms.experiments.all_models import whole as whole_of
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.learning_curves import loglog_slope, summary
 from synthetic_atoms.experiments.records import accelerator_of
-from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid, by_trajectory, trajectory_errors
+from synthetic_atoms.experiments.trajectory_errors import by_trajectory, trajectory_errors
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
 from synthetic_atoms.models.neural_network import NeuralNetwork
@@ -100,7 +100,16 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 data = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
 symbol = data.load().symbol
 comparison = Comparison(
-    data, tuple(p.models), tuple(p.sizes), p.n_folds, p.seed, p.soap, p.max_test, p.n_sparse, p.sigma_meV, p.zeta
+    dataset=data,
+    models=tuple(p.models),
+    sizes=tuple(p.sizes),
+    n_folds=p.n_folds,
+    seed=p.seed,
+    soap=p.soap,
+    max_test=p.max_test,
+    n_sparse=p.n_sparse,
+    sigma_meV=p.sigma_meV,
+    zeta=p.zeta,
 )
 largest, sizes_used = comparison.largest(), comparison.sizes_used()
 left_out = [n for n in p.sizes if n > largest]
@@ -394,18 +403,7 @@ for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
 # within each of them its test trajectories. {glue:text}`trajectory_remark`
 
 # %% tags=["hide-input"]
-grid = TrajectoryGrid(
-    data,
-    tuple(p.models),
-    tuple(n for n in p.trajectory_sizes if n <= largest),
-    p.n_folds,
-    p.seed,
-    p.soap,
-    p.max_test,
-    p.n_sparse,
-    p.sigma_meV,
-    p.zeta,
-)
+grid = replace(comparison, sizes=tuple(n for n in p.trajectory_sizes if n <= largest))
 on_trajectories = by_trajectory(trajectory_errors(grid, use_store=p.use_store, compute=p.compute))
 densities = pd.Series(data.load().density_g_cm3).groupby(data.load().trajectory).first()
 by_pair, scattered, sentences = {}, {}, []

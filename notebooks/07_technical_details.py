@@ -350,9 +350,9 @@ display.glue("seen_fast", seen_fast)
 # {glue:text}`seen_fast` A training that fails is easy to tell: its validation error stays that of the mean. The library
 # then begins again with half the learning rate, three times at most. The trainings of this section were not allowed to.
 #
-# Plain networks too fail at a high learning rate, but only with much more data. With a million environments and the
-# rate of smaller sets, one training went well for some epochs, until its loss jumped, and it did not recover. Its
-# record is not kept, so that this is a reason for the lower rate and not a result.
+# Plain networks can fail at a high learning rate too. With a million environments and the rate of smaller sets, one
+# training went well for some epochs, until its loss jumped, and it did not recover. Its record is not kept, so that
+# this is a reason for the lower rate and not a result.
 
 # %% [markdown]
 # ## Does a deep kernel know its errors?

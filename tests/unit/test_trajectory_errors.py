@@ -13,9 +13,10 @@ from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import curve_findings as findings
 from synthetic_atoms.experiments import learning_curves as curves
 from synthetic_atoms.experiments import trajectory_errors as experiment
+from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.audit_others import OTHERS
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid, by_trajectory, trajectory_errors
+from synthetic_atoms.experiments.trajectory_errors import by_trajectory, trajectory_errors
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.splits import splits_by_trajectory
@@ -23,9 +24,9 @@ from synthetic_atoms.splits import splits_by_trajectory
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
 
-def grid(folder, **changes) -> TrajectoryGrid:
+def grid(folder, **changes) -> Comparison:
     options = {"dataset": Dataset(str(folder)), "models": ("GPR", "NN"), "sizes": (20,), "n_folds": 2, "n_sparse": 15}
-    return TrajectoryGrid(**(options | changes))
+    return Comparison(**(options | changes))
 
 
 def test_records_are_those_of_a_fit_done_by_hand(folder):
@@ -75,7 +76,7 @@ def test_stored_records_are_read_back_and_only_the_rest_is_computed(folder, monk
 
 def test_an_unknown_model_is_one_sentence(folder):
     with pytest.raises(ParameterError, match="found 'KRR'"):
-        grid(folder, models=("KRR",)).requests()
+        experiment.requests(grid(folder, models=("KRR",)))
 
 
 def test_a_record_answers_the_request_that_it_was_made_for(folder):

@@ -263,8 +263,9 @@ def gap_large_data(evidence: Evidence) -> Outcome:
     test, train = rows["mae_test_meV"].mean(), rows["mae_train_meV"].mean()
     folds = len(rows)
     text = f"{test:.1f} and {train:.1f} meV ({folds} {'fold' if folds == 1 else 'folds'})"
-    rate = default_hyperparameters(int(rows["n_train"].iloc[0]))["learning_rate"]
-    text += f"; learning rate {rate:g}, a higher one for less data"
+    rate, usual = (default_hyperparameters(int(n))["learning_rate"] for n in (rows["n_train"].iloc[0], 100_000))
+    if rate < usual:
+        text += f"; learning rate {rate:g}, a higher one for less data"
     table = evidence.curves
     smaller = table[(table["model"] == "NN") & (table["n_train"] <= 100_000)].groupby("n_train")
     means = smaller[["mae_test_meV", "mae_train_meV"]].mean()

@@ -11,12 +11,12 @@ import pandas as pd
 
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments import fine_tuning, hyperparameters, map_measures, teachers, trajectory_errors
+from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import FINETUNED, FineTuning, requests
 from synthetic_atoms.experiments.records import RecordStore
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.experiments.structure_maps import MapStudy
-from synthetic_atoms.experiments.trajectory_errors import TrajectoryGrid
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _refit_trial(record: Mapping[str, Any]) -> Refit:
     return Refit(record["model"], int(record["n_train"]), int(record["fold"]), *numbers, settings)
 
 
-def _grid(record: Mapping[str, Any]) -> TrajectoryGrid:
+def _grid(record: Mapping[str, Any]) -> Comparison:
     names = ("n_sparse", "sigma_meV", "zeta") if record["model"] == "GPR" else ()
     try:
         settings = json.loads(record["hyperparameters"])
@@ -143,7 +143,7 @@ def _grid(record: Mapping[str, Any]) -> TrajectoryGrid:
             f"Expected hyperparameters in JSON with {', '.join(names) or 'any names'} in every record, found "
             f"{record['hyperparameters']!r:.60}."
         ) from error
-    return TrajectoryGrid(
+    return Comparison(
         Dataset(record["dataset"]),
         models=(record["model"],),
         sizes=(int(record["n_train"]),),
@@ -159,7 +159,7 @@ def _present_by_trajectory(record: Mapping[str, Any]) -> Mapping[str, Any]:
     fold, n_folds = int(record["fold"]), int(record["n_folds"])
     if not 0 <= fold < n_folds:
         raise DataError(f"Expected a fold from 0 to {n_folds - 1} in every record, found {fold}.")
-    return _grid(record).requests().iloc[fold].to_dict()
+    return trajectory_errors.requests(_grid(record)).iloc[fold].to_dict()
 
 
 def _refit_by_trajectory(record: Mapping[str, Any]) -> Refit:

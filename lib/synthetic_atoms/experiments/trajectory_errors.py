@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
-from synthetic_atoms.experiments.dataset import Dataset
+from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS, Curve
 from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
 from synthetic_atoms.models.sparse_gpr import SparseGPR
@@ -27,78 +26,46 @@ FOUND = ("mae_test_meV", "trajectories", "by_trajectory_meV", "environments", "f
 """What came out: lists in JSON with the number of each test trajectory, its MAE, and its number of environments."""
 
 
-@dataclass(frozen=True)
-class TrajectoryGrid:
-    """A grid of fits: every model at every training-set size in every fold.
+def settings(grid: Comparison, model: str, n_train: int) -> dict[str, object]:
+    """Every hyperparameter of one model at one size."""
+    if model != "GPR":
+        return Curve().settings(model, n_train)
+    return {"n_sparse": min(grid.n_sparse, n_train), "sigma_meV": float(grid.sigma_meV), "zeta": grid.zeta}
 
-    Attributes
-    ----------
-    dataset
-        The environments.
-    models
-        Any of ``"GPR"``, ``"NN"`` and ``"DKL"``, with their usual settings.
-    sizes
-        Numbers of training environments.
-    n_folds, seed
-        Cross-validation by trajectory, and the seed of folds, samples and networks.
-    soap
-        Name of the descriptor's setting.
-    max_test
-        At most this many test environments per fold, drawn at random (all by default).
-    n_sparse, sigma_meV, zeta
-        Settings of GPR (DTC).
+
+def requests(grid: Comparison) -> pd.DataFrame:
+    """One row per fit, with the columns :data:`ASKED`.
+
+    Raises
+    ------
+    ParameterError
+        If a model is unknown.
     """
-
-    dataset: Dataset = field(default_factory=Dataset)
-    models: tuple[str, ...] = ("GPR", "NN", "DKL")
-    sizes: tuple[int, ...] = (1000, 3100, 10_000)
-    n_folds: int = 5
-    seed: int = 0
-    soap: str = "tuned"
-    max_test: int | None = None
-    n_sparse: int = 5000
-    sigma_meV: float = 10.0
-    zeta: int = 4
-
-    def settings(self, model: str, n_train: int) -> dict[str, object]:
-        """Every hyperparameter of one model at one size."""
-        if model != "GPR":
-            return Curve().settings(model, n_train)
-        return {"n_sparse": min(self.n_sparse, n_train), "sigma_meV": float(self.sigma_meV), "zeta": self.zeta}
-
-    def requests(self) -> pd.DataFrame:
-        """One row per fit, with the columns :data:`ASKED`.
-
-        Raises
-        ------
-        ParameterError
-            If a model is unknown.
-        """
-        unknown = [model for model in self.models if model not in ("GPR", *ESTIMATORS)]
-        if unknown:
-            raise ParameterError(f"Expected a model among GPR, {', '.join(ESTIMATORS)}, found '{unknown[0]}'.")
-        shared = {
-            "dataset": self.dataset.name,
-            "dataset_fingerprint": self.dataset.load().fingerprint[:12],
-            "soap": self.soap,
-            "soap_settings": soap_settings(self.soap).digest,
-            "n_folds": self.n_folds,
-            "seed": self.seed,
-            "max_test": self.max_test or 0,
+    unknown = [model for model in grid.models if model not in ("GPR", *ESTIMATORS)]
+    if unknown:
+        raise ParameterError(f"Expected a model among GPR, {', '.join(ESTIMATORS)}, found '{unknown[0]}'.")
+    shared = {
+        "dataset": grid.dataset.name,
+        "dataset_fingerprint": grid.dataset.load().fingerprint[:12],
+        "soap": grid.soap,
+        "soap_settings": soap_settings(grid.soap).digest,
+        "n_folds": grid.n_folds,
+        "seed": grid.seed,
+        "max_test": grid.max_test or 0,
+    }
+    rows = [
+        {
+            **shared,
+            "model": model,
+            "n_train": n_train,
+            "fold": fold,
+            "hyperparameters": json.dumps(settings(grid, model, n_train), sort_keys=True),
         }
-        rows = [
-            {
-                **shared,
-                "model": model,
-                "n_train": n_train,
-                "fold": fold,
-                "hyperparameters": json.dumps(self.settings(model, n_train), sort_keys=True),
-            }
-            for model in self.models
-            for n_train in self.sizes
-            for fold in range(self.n_folds)
-        ]
-        return pd.DataFrame(rows, columns=list(ASKED))
+        for model in grid.models
+        for n_train in grid.sizes
+        for fold in range(grid.n_folds)
+    ]
+    return pd.DataFrame(rows, columns=list(ASKED))
 
 
 def store(dataset: str = "embedded") -> RecordStore:
@@ -106,7 +73,7 @@ def store(dataset: str = "embedded") -> RecordStore:
     return record_store("trajectory_errors.csv", dataset, ASKED, FOUND)
 
 
-def run_fit(item: tuple[TrajectoryGrid, dict[str, object]]) -> dict[str, object]:
+def run_fit(item: tuple[Comparison, dict[str, object]]) -> dict[str, object]:
     """The complete record of one fit."""
     grid, asked = item
     model, n_train, fold = str(asked["model"]), int(asked["n_train"]), int(asked["fold"])
@@ -114,8 +81,8 @@ def run_fit(item: tuple[TrajectoryGrid, dict[str, object]]) -> dict[str, object]
     split = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)[fold]
     train = split.sample(n_train)
     x, y = features(data, grid.soap, rows=train, workers=0), data.local_energy_eV[train]
-    settings = grid.settings(model, n_train)
-    estimator = SparseGPR(**settings) if model == "GPR" else ESTIMATORS[model](**settings, seed=grid.seed + fold)
+    own = settings(grid, model, n_train)
+    estimator = SparseGPR(**own) if model == "GPR" else ESTIMATORS[model](**own, seed=grid.seed + fold)
     start = time.perf_counter()
     estimator.fit(x, y)
     fit_s = time.perf_counter() - start
@@ -136,7 +103,7 @@ def run_fit(item: tuple[TrajectoryGrid, dict[str, object]]) -> dict[str, object]
 
 
 def trajectory_errors(
-    grid: TrajectoryGrid,
+    grid: Comparison,
     *,
     use_store: bool = True,
     compute: bool = False,
@@ -163,7 +130,7 @@ def trajectory_errors(
     """
     if use_store:
         grid.dataset.check_stored()
-    wanted = grid.requests()
+    wanted = requests(grid)
     missing = wanted
     if wanted.empty:
         return wanted.reindex(columns=[*ASKED, *FOUND])
