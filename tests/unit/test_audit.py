@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from synthetic_atoms.book.cli import app
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import audit as auditing
 from synthetic_atoms.experiments import gpr_path
 from synthetic_atoms.experiments import learning_curves as experiment
-from synthetic_atoms.experiments.audit import OVERHEAD_S, TOLERANCE, Finding, audit, choose, cost_s
+from synthetic_atoms.experiments.audit import COMPARED, OVERHEAD_S, TOLERANCE, Coverage, Finding, audit, choose, cost_s
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.learning_curves import Curve, learning_curves
@@ -44,8 +47,9 @@ def change(store, where: str, **changes) -> None:
 @pytest.mark.parametrize("alone", [100_000, 0])
 def test_untouched_records_come_out_again(alone, monkeypatch):
     monkeypatch.setattr(auditing, "ALONE", alone)  # 0: each by a path of its own
-    findings, total = audit(10_000, seed=1, workers=0)
-    assert total == len(findings) == 12
+    findings, coverage = audit(10_000, seed=1, workers=0)
+    assert coverage == Coverage(12, 12, 12)
+    assert len(findings) == 12
     assert all(finding.fine for finding in findings)
     assert [finding.model for finding in findings].count("NN") == 2
     differences = [finding.difference for finding in findings if finding.model == "GPR"]
@@ -54,14 +58,17 @@ def test_untouched_records_come_out_again(alone, monkeypatch):
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_changed_record_is_found():
+@pytest.mark.parametrize("column", COMPARED)
+def test_a_changed_record_is_found(column):
     where = "estimator == 'fitc' and fold == 1"
-    value = gpr_path.store().read().query(where)["mae_test_meV"].iloc[0]
-    change(gpr_path.store(), where, mae_test_meV=value * (1 + 2 * TOLERANCE["GPR"]))
+    value = gpr_path.store().read().query(where)[column].iloc[0]
+    changed = value * (1 + 2 * TOLERANCE["GPR"]) if np.isfinite(value) else 10.0
+    change(gpr_path.store(), where, **{column: changed})
     findings, _ = audit(10_000, seed=1, workers=0)
     drifted = [finding for finding in findings if not finding.fine]
     assert [(finding.model, finding.n_train, finding.fold) for finding in drifted] == [("GPR", 80, 1)]
     assert "DRIFT" in str(drifted[0])
+    assert f": {COMPARED[column]} stored " in str(drifted[0])
     assert "FITC, M = 50, sigma = 0.215 meV" in str(drifted[0])
 
 
@@ -107,8 +114,8 @@ def test_cost_counts_descriptors_by_the_program_that_makes_them():
 def test_records_of_a_gpu_that_is_not_here_are_left_out(monkeypatch):
     change(experiment.store(), "fold == 0 and n_train == 80", machine=machine("Some GPU"))
     monkeypatch.setattr(auditing, "accelerator", lambda: None)
-    findings, total = audit(10_000, seed=1, workers=0)
-    assert (len(findings), total) == (11, 12)
+    findings, coverage = audit(10_000, seed=1, workers=0)
+    assert (len(findings), coverage) == (11, Coverage(12, 11, 11))
     monkeypatch.setattr(auditing, "accelerator", lambda: "Some GPU")
     networks = [one for one in audit(10_000, seed=1, workers=0)[0] if one.model != "GPR"]
     assert [(one.n_train, one.fold) for one in networks] == [(80, 0)]  # the others were trained by the processor
@@ -117,7 +124,16 @@ def test_records_of_a_gpu_that_is_not_here_are_left_out(monkeypatch):
 @pytest.mark.usefixtures("stored")
 def test_records_that_cannot_be_refitted_here_are_left_out(monkeypatch):
     monkeypatch.setattr(auditing, "is_available", lambda name: False)
-    assert audit(1000, seed=1, workers=0) == ([], 12)
+    assert audit(1000, seed=1, workers=0) == ([], Coverage(12, 0, 0))
+    found = CliRunner().invoke(app, ["audit"])
+    assert found.exit_code != 0
+    assert "at least one of 12 records" in str(found.exception)
+
+
+@pytest.mark.usefixtures("stored")
+def test_what_costs_more_than_the_budget_is_counted():
+    change(experiment.store(), "fold == 0 and n_train == 80", fit_s=5000.0)
+    assert audit(1000, seed=1, workers=0)[1] == Coverage(12, 12, 11)
 
 
 @pytest.mark.usefixtures("stored")

@@ -184,6 +184,51 @@ def test_curves_flatten_or_not():
     assert "at least a factor of" in findings.flattening(curves(flat=0.001), "dtc", "DTC")
 
 
+def test_a_curve_may_be_wider_at_its_minimum_and_steeper_at_its_end():
+    wider = curves()
+    wider.loc[wider["n_train"] == 4000, "rise_small"] = 2 * wider.loc[wider["n_train"] == 500, "rise_small"].max()
+    assert "Towards small σ it is steeper all the same." in findings.flattening(wider, "dtc", "DTC")
+    wider.loc[(wider["n_train"] == 4000) & (wider["fold"] == 1), "rise_small"] = 1.0
+    assert "steeper" not in findings.flattening(wider, "dtc", "DTC")
+
+
+def test_the_way_of_the_best_sigma_is_told():
+    three = curves()
+    between = three[three["n_train"] == 4000].assign(n_train=1000)
+    between["best_sigma_meV"] = [100.0, 100.0, 0.1] * 2
+    text = findings.optimum(pd.concat([three, between]), "dtc", "DTC")
+    assert "In between it is 10 meV at N = 1,000." in text  # the geometric mean of all three
+    assert "From N = 1,000 to 4,000 it moves down in 2 of 3 folds." in text
+
+
+def test_means_are_over_folds_that_all_compared_models_have():
+    rows = [
+        {"estimator": "dtc", "n_train": n, "m_sparse": m, "sigma_meV": 10.0, "fold": fold, "mae_test_meV": error,
+         "mae_train_meV": error}
+        for n, m, fold, error in [
+            (100, 10, 0, 1.0), (100, 10, 1, 3.0), (100, 20, 0, 0.5), (100, 20, 1, np.nan),
+            (200, 10, 0, 1.0), (200, 20, 1, 3.0),
+            (300, 10, 0, 1.0), (300, 10, 1, 3.0), (300, 20, 0, np.nan), (300, 20, 1, np.nan),
+        ]
+    ]  # fmt: skip
+    records = pd.DataFrame(rows)
+    found = insights.summary(insights.in_shared_folds(records, ["n_train"])).set_index(["n_train", "m_sparse"])
+    assert found.loc[(100, 10), ["mae_test_meV", "folds"]].tolist() == [1.0, 1]  # fold 1 lacks M = 20
+    assert found.loc[(200, 10), "folds"] == found.loc[(200, 20), "folds"] == 1  # no fold in common: as they are
+    assert found.loc[(300, 10), ["mae_test_meV", "folds"]].tolist() == [2.0, 2]  # M = 20 has no number at all
+    assert records["mae_test_meV"].notna().sum() == 7  # the records stay as they were
+
+
+def test_another_kernel_is_compared_fold_by_fold():
+    usual = curves()
+    usual = usual[usual["n_train"] == 4000]
+    other = usual.assign(lowest_meV=1.1 * usual["lowest_meV"], best_sigma_meV=6 * usual["best_sigma_meV"])
+    text = findings.kernels(usual, other, {"dtc": "DTC", "fitc": "FITC"}, 4000)
+    assert "changes DTC's lowest error by +10.0 ± 0.0 % and moves its best σ by a factor of 6" in text
+    assert "and FITC's lowest error by +10.0" in text
+    assert findings.kernels(usual, other.iloc[:0], {"dtc": "DTC"}, 4000) == findings.MISSING
+
+
 def test_the_rise_at_small_sigma_is_attributed_as_the_records_say():
     text, verdict = findings.small_sigma(curves(), PUBLISHED, 1000)
     assert "At N = 4,000" in text

@@ -331,6 +331,13 @@ X_GOOD, Y_GOOD = smooth_data(20)
         (lambda m: m.set_params(dropout=1.0).fit(X_GOOD, Y_GOOD), ParameterError, "dropout"),
         (lambda m: m.set_params(hidden_layers=()).fit(X_GOOD, Y_GOOD), ParameterError, "hidden layers"),
         (lambda m: m.set_params(hidden_layers=(8, 0)).fit(X_GOOD, Y_GOOD), ParameterError, "hidden layers"),
+        (lambda m: m.set_params(hidden_layers=400).fit(X_GOOD, Y_GOOD), ParameterError, "hidden layers"),
+        (lambda m: m.set_params(hidden_layers=(8.0,)).fit(X_GOOD, Y_GOOD), ParameterError, "hidden layers"),
+        (lambda m: m.set_params(hidden_layers=("a",)).fit(X_GOOD, Y_GOOD), ParameterError, "hidden layers"),
+        (lambda m: m.set_params(batch_size=10.5).fit(X_GOOD, Y_GOOD), ParameterError, "batch_size to be an integer"),
+        (lambda m: m.set_params(patience=True).fit(X_GOOD, Y_GOOD), ParameterError, "patience to be an integer"),
+        (lambda m: m.set_params(learning_rate="fast").fit(X_GOOD, Y_GOOD), ParameterError, "learning_rate to be a num"),
+        (lambda m: m.set_params(dropout=None).fit(X_GOOD, Y_GOOD), ParameterError, "dropout to be a number"),
         (lambda m: m.set_params(device="abacus").fit(X_GOOD, Y_GOOD), ParameterError, "'abacus'"),
     ],
 )

@@ -338,7 +338,7 @@ def test_unusable_data():
     ("changes", "sentence"),
     [
         ({"n_train": []}, "at least one value in n_train"),
-        ({"n_train": [0, 5]}, "every n_train to be at least 1, found 0"),
+        ({"n_train": [0, 5]}, "every n_train to be an integer of at least 1, found 0"),
         ({"sigma_meV": [1.0, 0.0]}, "sigma_meV to be finite and positive"),
         ({"n_sparse": [0]}, "n_sparse to be at least 1"),
         ({"estimators": ["dtc", "vfe"]}, "found 'vfe'"),

@@ -223,10 +223,19 @@ def audit(
     from synthetic_atoms.experiments.audit import audit as refit
 
     seed = seed if seed is not None else secrets.randbelow(2**31)
-    findings, total = refit(seconds, seed, workers)
+    findings, coverage = refit(seconds, seed, workers)
     for finding in findings:
         typer.echo(str(finding))
-    typer.echo(f"{len(findings)} of {total} records refitted (seed {seed}).")
+    typer.echo(
+        f"{len(findings)} of {coverage.total} records refitted (seed {seed}), chosen among {coverage.affordable} that "
+        f"cost less than {seconds:g} s each; {coverage.possible - coverage.affordable} cost more, "
+        f"{coverage.total - coverage.possible} were made with a program or a GPU that is not here."
+    )
+    if not findings:
+        raise SyntheticAtomsError(
+            f"Expected at least one of {coverage.total} records to be one that can be refitted here, found none: each "
+            "needs a program or a GPU that is not here."
+        )
     drifted = [finding for finding in findings if not finding.fine]
     if drifted:
         raise SyntheticAtomsError(

@@ -293,15 +293,18 @@ def sigma_minimum(evidence: Evidence) -> Outcome:
         return NO_RECORD
     best = [lowest_point(row.index.to_numpy(), row.to_numpy())[0] for _, row in table.iterrows()]
     text = ", ".join(f"{value:.0f} meV at {_at(folds, n)}" for n, value in zip(table.index, best, strict=True))
-    ends = evidence.whole_gpr[evidence.whole_gpr["n_train"].isin([table.index[0], table.index[-1]])]
-    by_fold = sigma_curves(ends[ends["max_test"] == 0], USUAL["m_sparse"])
-    by_fold = (
-        by_fold[by_fold["estimator"] == "dtc"]
-        .pivot_table(index="fold", columns="n_train", values="best_sigma_meV")
-        .dropna()
+    scans = evidence.whole_gpr[evidence.whole_gpr["n_train"].isin(table.index) & (evidence.whole_gpr["max_test"] == 0)]
+    by_fold = sigma_curves(scans, USUAL["m_sparse"])
+    by_fold = by_fold[by_fold["estimator"] == "dtc"].pivot_table(
+        index="fold", columns="n_train", values="best_sigma_meV"
     )
-    up = by_fold.iloc[:, -1] > by_fold.iloc[:, 0]
+    up, end = (
+        (by_fold[b] > by_fold[a])[by_fold[[a, b]].notna().all(axis=1)]
+        for a, b in ((table.index[0], table.index[-1]), (table.index[-2], table.index[-1]))
+    )
     text += f" (DTC); higher at the last than at the first in {up.sum()} of {len(up)} folds"
+    if len(table) > 2:
+        text += f", than at the last but one in {end.sum()} of {len(end)}"
     return judged(bool(up.all()), best[-1] > min(best[:-1]), text)
 
 

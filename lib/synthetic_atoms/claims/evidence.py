@@ -13,7 +13,7 @@ from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, 
 from synthetic_atoms.experiments.all_models import whole
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, FineTuning, direct, finetuned, pretrained
-from synthetic_atoms.experiments.learning_curves import Curve
+from synthetic_atoms.experiments.learning_curves import Curve, without_held_out
 from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, stored_maps
 
 USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
@@ -95,7 +95,7 @@ class Evidence:
             == row.hyperparameters
             for row in networks.itertuples()
         ]
-        networks = networks[np.array(usual_settings, dtype=bool)]
+        networks = without_held_out(networks[np.array(usual_settings, dtype=bool)])
         columns = [
             "model",
             "n_train",

@@ -9,13 +9,13 @@ import pandas as pd
 from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.experiments.gpr_grid import Study, Sweep
 from synthetic_atoms.experiments.gpr_path import sparse_gpr
-from synthetic_atoms.experiments.learning_curves import Curve, learning_curves
+from synthetic_atoms.experiments.learning_curves import Curve, learning_curves, without_held_out
 
 NUMBERS = (
     "mae_test_meV", "rmse_test_meV", "mae_train_meV", "mae_validation_meV", "mae_sp_meV", "mae_sp2_meV", "mae_sp3_meV",
     "epochs", "fit_s", "predict_s", "n_test",
 )  # fmt: skip
-"""What both kinds of record say, NaN where one does not."""
+"""What both kinds of record say, NaN where one does not; training errors are those of fitted rows."""
 
 
 def whole(dataset: Dataset) -> Dataset:
@@ -81,7 +81,8 @@ class Comparison:
             sweep = Sweep(self.sizes, m_sparse=(self.n_sparse,), sigmas_meV=(self.sigma_meV,))
             parts.append(sparse_gpr(Study(**shared, zeta=self.zeta), [sweep], **how))
         if networks and sizes:
-            parts.append(learning_curves(Curve(**shared, models=networks, sizes=sizes), **how))
+            fits = learning_curves(Curve(**shared, models=networks, sizes=sizes), **how)
+            parts.append(without_held_out(fits))
         columns = ["model", "n_train", "fold", "machine", *NUMBERS]
         tables = [part.reindex(columns=columns).astype(dict.fromkeys(NUMBERS, float)) for part in parts]
         return pd.concat(tables, ignore_index=True)

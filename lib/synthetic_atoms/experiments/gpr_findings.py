@@ -18,11 +18,15 @@ FLAT = 0.15
 MISSING = "The fits that would tell are not in the store."
 
 
-def percent(change: Paired) -> str:
-    """A relative change, with its standard deviation over the folds where there are several."""
+def percent(change: Paired, most: int | None = None) -> str:
+    """A relative change, with its standard deviation over the folds where there are several.
+
+    The number of folds is told where it is one, or less than ``most``.
+    """
     if change.folds < 2:
         return f"{100 * change.mean:+.1f} % (one fold)"
-    return f"{100 * change.mean:+.1f} ± {100 * change.std:.1f} %"
+    few = f" ({change.folds} folds)" if most is not None and change.folds < most else ""
+    return f"{100 * change.mean:+.1f} ± {100 * change.std:.1f} %{few}"
 
 
 def in_folds(count: int, folds: int) -> str:
@@ -51,13 +55,16 @@ def more_points(changes: Mapping[int, Paired], few: int, many: int) -> str:
     """Whether many representative points help over few."""
     if not changes:
         return MISSING
-    parts = [f"{percent(change)} at N = {n:,}" for n, change in changes.items()]
+    most = max(change.folds for change in changes.values())
+    parts = [f"{percent(change, most)} at N = {n:,}" for n, change in changes.items()]
     largest = max(changes)
     last = changes[largest]
+    around = bool(min(last.values) < -MAJOR < max(last.values))
     if all(abs(change.mean) < MAJOR for change in changes.values()):
         verdict = f"Nowhere is the change a tenth of the error or more, so M = {many:,} makes no major difference here."
     elif last.mean <= -MAJOR:
-        verdict = f"M = {many:,} does help here."
+        verdict = f"M = {many:,} does help here: the change there is a tenth of the error or more"
+        verdict += ", on average and not in every fold." if around else "."
     elif last.mean >= MAJOR:
         verdict = f"M = {many:,} makes the error larger here."
     else:
@@ -73,7 +80,8 @@ def estimators(differences: Mapping[int, Paired], m_sparse: int) -> str:
     larger = {n: difference for n, difference in differences.items() if n > m_sparse}
     if not larger:
         return f"A comparison needs fits with N above M = {m_sparse:,} by both; there are none."
-    parts = [f"{percent(difference)} at N = {n:,}" for n, difference in larger.items()]
+    most = max(difference.folds for difference in differences.values())
+    parts = [f"{percent(difference, most)} at N = {n:,}" for n, difference in larger.items()]
     return f"FITC's test error differs from DTC's by {', '.join(parts)}."
 
 
@@ -107,6 +115,22 @@ def optimum(curves: pd.DataFrame, estimator: str, name: str) -> str:
         text += f" The best σ moves down{agree}."
     else:
         text += f" The folds disagree about a shift: it moves up {in_folds(move.above, move.folds)}."
+    between = curves[(curves["estimator"] == estimator) & curves["n_train"].between(small, large, inclusive="neither")]
+    if len(between):
+        on_the_way = [
+            f"{float(np.exp(np.log(part).mean())):.2g} meV at N = {n:,}"
+            for n, part in between.groupby("n_train")["best_sigma_meV"]
+        ]
+        text += f" In between it is {', '.join(on_the_way)}."
+        before = between[between["n_train"] == between["n_train"].max()].set_index("fold")["best_sigma_meV"]
+        end = Paired.relative(last["best_sigma_meV"], before)
+        if end.folds:
+            text += f" From N = {between['n_train'].max():,} to {large:,} it moves "
+            if estimator == "published":
+                text += "up." if end.above else "down."
+            else:
+                up = end.above >= end.below
+                text += f"{'up' if up else 'down'} {in_folds(end.above if up else end.below, end.folds)}."
     if bool(first["at_edge"].any() or last["at_edge"].any()):
         text += " In some folds the lowest error is at an end of the scan, so the best σ may lie beyond."
     return text
@@ -135,14 +159,57 @@ def flattening(curves: pd.DataFrame, estimator: str, name: str) -> str:
     )
     if wider.empty:
         return text + " No fold has both, so nothing can be said about a change."
-    if above == len(wider):
-        agree = "" if estimator == "published" else f" {in_folds(above, above)}"
-        return text + f" The curve is flatter for the larger N{agree}."
-    if above == 0:
-        return (
-            text + " The curve is not flatter for the larger N" + ("." if estimator == "published" else " in any fold.")
+    alone = estimator == "published"  # means, not folds
+    if 0 < above < len(wider):
+        text += (
+            f" The folds disagree: near its minimum the curve is flatter for the larger N {in_folds(above, len(wider))}"
         )
-    return text + f" The folds disagree: the curve is flatter for the larger N {in_folds(above, len(wider))}."
+    elif above:
+        text += " Near its minimum the curve is flatter for the larger N" + (
+            "" if alone else f" {in_folds(above, above)}"
+        )
+    else:
+        text += " Near its minimum the curve is not flatter for the larger N" + ("" if alone else " in any fold")
+    text += "."
+    steeper = Paired.relative(last["rise_small"], first["rise_small"])
+    if above and steeper.above == steeper.folds > 0:
+        text += " Towards small σ it is steeper all the same."
+    return text
+
+
+def kernels(usual: pd.DataFrame, other: pd.DataFrame, names: Mapping[str, str], n_train: int) -> str:
+    """What another kernel changes in the curves over sigma of each estimator at one N, fold by fold.
+
+    Parameters
+    ----------
+    usual, other
+        Curves of the two kernels at this N, as :func:`~synthetic_atoms.experiments.gpr_insights.sigma_curves` gives
+        them.
+    names
+        The estimators and how they are spelled.
+    n_train
+        The N.
+    """
+    parts, rises = [], []
+    for estimator, name in names.items():
+        first, second = (part[part["estimator"] == estimator].set_index("fold") for part in (usual, other))
+        lower = Paired.relative(second["lowest_meV"], first["lowest_meV"])
+        if lower.folds:
+            shift = second["best_sigma_meV"] / first["best_sigma_meV"]
+            parts.append(
+                f"{name}'s lowest error by {percent(lower)} and moves its best σ by a factor of "
+                f"{mean_and_range(shift.dropna(), '{:.2g}')}"
+            )
+            rises.append(
+                f"{name}'s is {mean_and_range(second['rise_small'])} times the lowest instead of "
+                f"{mean_and_range(first['rise_small'])} times"
+            )
+    if not parts:
+        return MISSING
+    return (
+        f"At N = {n_train:,} it changes {', and '.join(parts)}. At the smallest σ of the scan the test error of "
+        f"{', and '.join(rises)}."
+    )
 
 
 def shown_size(curves: pd.DataFrame, m_sparse: int) -> int | None:

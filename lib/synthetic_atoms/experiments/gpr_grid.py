@@ -21,7 +21,8 @@ ASKED = (
 )  # fmt: skip
 
 SUMS_BYTES = 2.7e9
-"""Running sums that one pass may hold: room for FITC at thirteen sigmas and M = 5000, in a process of about 4 GB."""
+"""Running sums that one pass may hold: room for FITC at thirteen sigmas and M = 5000. The process needs about twice
+that at M = 10,000 (6 GB), with the factors of its equations and a block of rows."""
 
 
 @dataclass(frozen=True)

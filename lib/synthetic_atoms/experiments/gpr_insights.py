@@ -15,6 +15,42 @@ TOLERATED = 1.1
 """Errors up to this many times the lowest count as nearly as good, for the width of a sigma curve."""
 
 
+def in_shared_folds(records: pd.DataFrame, together: list[str]) -> pd.DataFrame:
+    """The records, without the numbers of folds that some of the models to be compared lack.
+
+    A mean over three folds beside one over five would show how folds differ, not how models do.
+
+    Parameters
+    ----------
+    records
+        One row per model and fold.
+    together
+        Columns whose values models that are compared share, such as ``["n_train"]``. Models without any number do not
+        count; where no fold is left, the rows stay as they are.
+    """
+    known = records[records["mae_test_meV"].notna()]
+    drop = []
+    for _, part in known.groupby(together):
+        n_models = len(part[MODEL].drop_duplicates())
+        complete = part.groupby("fold")[MODEL[0]].transform("size") == n_models
+        if complete.any():
+            drop.append(part.index[~complete])
+    found = records.copy()
+    numbers = _numbers(found)
+    found[numbers] = found[numbers].astype(float)
+    found.loc[np.concatenate(drop) if drop else [], numbers] = np.nan
+    return found
+
+
+def _numbers(records: pd.DataFrame) -> list[str]:
+    """The columns with errors, seconds and memory."""
+    return [
+        name
+        for name in records.columns
+        if name.startswith(("mae_", "rmse_")) or name.endswith("_s") or name == "peak_memory_GB"
+    ]
+
+
 def summary(records: pd.DataFrame) -> pd.DataFrame:
     """Mean over the folds for each model, and the standard deviation of the test and training errors.
 
@@ -26,11 +62,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         :data:`MODEL`, means of all errors, ``mae_test_std_meV``, ``mae_train_std_meV``, seconds and memory, ``folds``.
     """
-    columns = [
-        name
-        for name in records.columns
-        if name.startswith(("mae_", "rmse_")) or name.endswith("_s") or name == "peak_memory_GB"
-    ]
+    columns = _numbers(records)
     groups = records.astype(dict.fromkeys(columns, float)).groupby(MODEL)
     table = groups[columns].mean()
     table["mae_test_std_meV"] = groups["mae_test_meV"].std(ddof=1)

@@ -45,7 +45,7 @@ class PolynomialKernel:
     prior_scale_eV: Real = 1.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.zeta, bool) or self.zeta < 1:
+        if not isinstance(self.zeta, Integral) or isinstance(self.zeta, bool) or self.zeta < 1:
             raise ParameterError(f"Expected zeta to be a positive integer, found {self.zeta!r}.")
         if not 0 <= self.offset < np.inf:
             raise ParameterError(f"Expected kernel_offset to be finite and not negative, found {self.offset!r}.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from synthetic_atoms.models.checkpoint import Checkpoint, attempt_file
 from synthetic_atoms.models.inputs import InputError, checked
 from synthetic_atoms.models.network import CHUNK, Scaler
 from synthetic_atoms.models.rows import Rows, read_rows, read_targets
-from synthetic_atoms.models.training import TrainingOptions, choose_device, train
+from synthetic_atoms.models.training import TrainingOptions, choose_device, is_integer, train
 from synthetic_atoms.models.weights import read_weights, write_weights
 from synthetic_atoms.splits import validation_split
 
@@ -229,9 +230,19 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
 
     def _options(self) -> TrainingOptions:
         """The training's settings; all parameters are checked."""
-        widths = list(self.hidden_layers)
-        if not widths or any(int(width) != width or width < 1 for width in widths):
-            raise ParameterError(f"Expected the width of one or more hidden layers, found {self.hidden_layers}.")
+        widths = self.hidden_layers
+        listed = isinstance(widths, Sequence | np.ndarray) and not isinstance(widths, str)
+        if not listed or len(widths) == 0 or any(not is_integer(width) or width < 1 for width in widths):
+            raise ParameterError(
+                f"Expected the width of one or more hidden layers, such as (400, 400), found {widths!r}."
+            )
+        for name in ("learning_rate", "weight_decay", "decay_factor", "dropout"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or isinstance(value, bool):
+                raise ParameterError(f"Expected {name} to be a number, found {value!r}.")
+        for name in ("batch_size", "max_epochs", "patience", "decay_patience"):
+            if not is_integer(getattr(self, name)):
+                raise ParameterError(f"Expected {name} to be an integer, found {getattr(self, name)!r}.")
         if not 0 <= self.dropout < 1:
             raise ParameterError(f"Expected a dropout probability from 0 to below 1, found {self.dropout}.")
         return TrainingOptions(

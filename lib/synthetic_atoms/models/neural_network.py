@@ -130,8 +130,8 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     """Sensible parameters of :class:`NeuralNetwork` for a training set of this size.
 
     Wider layers, larger batches and fewer epochs with more data; 3 x 800 from 3 x 10^5 on, as in the paper's
-    large-data limit. Between the sizes at which they were chosen they are interpolated in log N. The learning rate
-    falls beyond 3 x 10^5, because at 1e-3 a training with 10^6 environments broke down.
+    large-data limit. They were set by hand at a few sizes and are interpolated in log N in between. The learning rate
+    falls beyond 3 x 10^5, because at 1e-3 a training with 10^6 environments of the book's data broke down.
     """
     decades = math.log10(max(n_train, 1))
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)

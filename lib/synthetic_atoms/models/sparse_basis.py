@@ -57,10 +57,15 @@ def factorise(
         pivot = float(np.diagonal(factor).min()) if info == 0 else 0.0
         if info == 0 and pivot > 0 and pivot**2 >= 0.5 * jitter:
             return factor, jitter
+    tried = (
+        f"even with a jitter of {relative_jitter * steps[-1]:.0e} of its mean diagonal"
+        if relative_jitter > 0
+        else "without jitter (1e-12 is usual)"
+    )
     raise ParameterError(
         f"Expected a positive definite kernel matrix of the {len(kernel_matrix)} representative points, found that it "
-        f"cannot be factorised even with a jitter of {relative_jitter * steps[-1]:.0e} of its mean diagonal: "
-        "try a larger jitter, fewer representative points (n_sparse), or points without (near-)duplicates."
+        f"cannot be factorised {tried}: try a larger jitter, fewer representative points (n_sparse), or points "
+        "without (near-)duplicates."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,8 @@ class SparseGPRPath:
         """Check and keep what is asked for: (n_train, estimator, sigma_meV, n_sparse) of each model."""
         requests = set()
         for n, estimator, sigma, m in wanted:
-            if n < 1:
-                raise ParameterError(f"Expected every n_train to be at least 1, found {n}.")
+            if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+                raise ParameterError(f"Expected every n_train to be an integer of at least 1, found {n!r}.")
             asked = {"estimator": estimator, "n_sparse": m, "sigma_meV": float(sigma)}
             self._kernel = check_parameters(shared | asked)
             requests.add(FitRequest(int(n), estimator, float(sigma), int(min(m, n))))
@@ -140,9 +141,9 @@ class SparseGPRPath:
         Raises
         ------
         InputError
-            If there are fewer rows than the largest N, or they are not finite, or rows and targets do not fit together.
+            If rows or targets are not finite or do not fit together.
         ParameterError
-            If equations are singular (the message says what to try).
+            If there are fewer rows than the largest N, or equations are singular (the message says what to try).
         """
         largest = max(model.n_train for model in self.models_)
         if len(X) < largest:

@@ -59,6 +59,13 @@ class GprInsights(Common):
     kernel_offset: float = Field(
         0.0, ge=0, le=100, description="Constant added to the dot product; 0 in the paper's text, 1 in its code."
     )
+    jitter: float = Field(
+        1e-12,
+        ge=0,
+        lt=1,
+        description="Added to the kernel matrix of the representative points, relative to its mean diagonal; more if "
+        "it is singular.",
+    )
     soap: Literal["tuned", "paper-like", "plain", "quippy"] = Field(
         "tuned", description="Setting of the SOAP descriptor; chapter 02 compares them."
     )
