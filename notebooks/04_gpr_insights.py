@@ -395,7 +395,8 @@ display.show_table(
         "The curves in numbers (geometric means over the folds): best σ, the lowest and highest of them; width of the "
         f"stretch within {100 * (insights.TOLERATED - 1):.0f} % of the lowest test error; and how many times the "
         "lowest error the test error is at the smallest σ of the scan, the training error there, and the test error at "
-        f"the largest σ. The scan has {len(p.sigmas_meV)} values of σ from {min(p.sigmas_meV):g} to {max(p.sigmas_meV):g} meV, the "
+        f"the largest σ. The scan has {len(p.sigmas_meV)} values of σ from {min(p.sigmas_meV):g} to "
+        f"{max(p.sigmas_meV):g} meV, the "
         f"published one {paper_scan['sigma_meV'].nunique()} from {paper_scan['sigma_meV'].min():g} to "
         f"{paper_scan['sigma_meV'].max():g} meV. A dash marks what is not there."
     ),
@@ -779,7 +780,8 @@ else:
 # {glue:text}`passes_text` For $N$ = {glue:text}`paper_n:,` and $M$ = {glue:text}`paper_m:,` the paper reports
 # {glue:text}`paper_minutes:g` minutes on a node with two processors. {glue:text}`paper_archived` From $N$ =
 # {glue:text}`paper_memory_n:,` on, the dashed part of its Fig. 3, the authors' fits needed more than
-# {glue:text}`paper_memory:g` GB of memory. A pass needs room for its sums, whose size is set by $M$, and for one block of rows; $N$ does not enter.
+# {glue:text}`paper_memory:g` GB of memory. A pass needs room for its sums, whose size is set by $M$, and for one block
+# of rows; $N$ does not enter.
 #
 # A share divides a pass among its models: reading the rows from one $N$ to the next counts for all models that need
 # them, in equal parts, and solving the equations for the models of that $N$.

@@ -54,3 +54,13 @@ def test_networks_with_all_trajectories_have_the_usual_settings():
     for row in records.itertuples():
         usual = learning_curves.Curve().settings(row.model, int(row.n_train))
         assert row.hyperparameters == json.dumps(usual, sort_keys=True)
+
+
+def test_trainings_at_another_rate_are_those_stored_with_it():
+    usual = Comparison(models=("DKL",), sizes=(31_000,)).records()
+    fast = Comparison().at_rate("DKL", (31_000,), 1e-3, restarts=0)
+    assert len(fast) == 5
+    assert (fast["n_train"] == 31_000).all()
+    assert not set(fast["mae_test_meV"]) & set(usual["mae_test_meV"])
+    assert fast["hyperparameters"].str.contains('"learning_rate": 0.001').all()
+    assert Comparison().at_rate("DKL", (31_000,), 0.0123).empty

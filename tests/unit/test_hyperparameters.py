@@ -24,9 +24,10 @@ from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.experiments import hyperparameters as experiment
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.hyperparameters import ASKED, FOUND, best, run_search, selected
+from synthetic_atoms.experiments.learning_curves import ESTIMATORS
 from synthetic_atoms.experiments.records import RecordStore
 from synthetic_atoms.experiments.search_grid import SEARCHED, Search
-from synthetic_atoms.experiments.search_space import arguments, interpolated, points, space
+from synthetic_atoms.experiments.search_space import MODELS, arguments, interpolated, points, space
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models import training
 from synthetic_atoms.models.deep_kernel import DeepKernel
@@ -298,3 +299,12 @@ def test_a_cluster_loses_a_worker_and_no_trial(folder, own_store, monkeypatch) -
     # A second run has nothing left to do.
     monkeypatch.setattr(experiment, "run_units", lambda *_, **__: pytest.fail("something was computed"))
     pd.testing.assert_frame_equal(run_search(search, compute=True), there)
+
+
+def test_the_stored_search_selects_settings() -> None:
+    records = run_search(Search(sizes=(1000,)))
+    for model in MODELS:
+        own = records[records["model"] == model]
+        chosen = best(model, 1000)
+        assert chosen["learning_rate"] == own.loc[own["mae_validation_meV"].idxmin(), "learning_rate"]
+        assert ESTIMATORS[model](**chosen).get_params().items() >= chosen.items()

@@ -22,10 +22,11 @@ from synthetic_atoms.experiments.learning_curves import (
     loglog_slope,
     scores,
     summary,
+    without_held_out,
 )
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.paths import data_directory
-from synthetic_atoms.splits import splits_by_trajectory
+from synthetic_atoms.splits import splits_by_trajectory, validation_split
 
 pytestmark = pytest.mark.usefixtures("own_store_and_cache")
 
@@ -55,6 +56,29 @@ def test_records_are_those_of_a_fit_done_by_hand(folder):
     assert found["n_test"] == len(split.test)
     four = coordination_numbers(data)[split.test] == 4
     assert found["mae_sp3_meV"] == pytest.approx(np.abs(error[four]).mean(), rel=1e-6)
+
+
+def test_the_training_error_without_held_out_environments_is_that_of_the_fitted_ones(folder):
+    grid = curve(folder)
+    records = learning_curves(grid, use_store=False, workers=0)
+    data = load_local_energies(str(folder))
+    train = splits_by_trajectory(data, n_folds=2, seed=0)[1].train[:80]
+    model = NeuralNetwork(**grid.settings("NN", 80), seed=1)
+    x, y = features(data, "tuned", rows=train), data.local_energy_eV[train]
+    error = 1000 * np.abs(model.fit(x, y).predict(x) - y)
+    fitted, held_out = validation_split(80, seed=1)
+    assert len(held_out) == 8
+    where = (records["n_train"] == 80) & (records["fold"] == 1)
+    found = without_held_out(records)
+    assert found[where]["mae_train_meV"].item() == pytest.approx(error[fitted].mean(), rel=1e-4)
+    assert records[where]["mae_train_meV"].item() == pytest.approx(error.mean(), rel=1e-6)
+    assert found.drop(columns="mae_train_meV").equals(records.drop(columns="mae_train_meV"))
+
+
+def test_models_stay_in_their_order():
+    rows = [("NN", 20, 5.0), ("NN", 80, 4.0), ("DKL", 20, 6.0), ("DKL", 80, 3.0)]
+    records = pd.DataFrame(rows, columns=["model", "n_train", "mae_test_meV"])
+    assert list(summary(records)["model"]) == ["NN", "NN", "DKL", "DKL"]
 
 
 def test_more_data_err_less(folder):

@@ -17,13 +17,18 @@ def records() -> pd.DataFrame:
             "model": ["NN"] * 8 + ["DKL"] * 8,
             "learning_rate": np.geomspace(1.3e-4, 2.8e-3, 16),
             "dropout": rng.uniform(0, 0.6, 16),
+            "depth": [1, 2, 3, 4, 5, 1, 2, 3] * 2,
             "mae_validation_meV": [*rng.uniform(50, 300, 15), np.inf],
+            "mae_validation_std_meV": 5.0,
+            "repeats": 5,
         }
     )
 
 
 def test_each_finished_trial_has_a_point_and_the_best_of_each_model_is_filled(records):
-    figure = search.trials(records, {"learning_rate": "learning rate", "dropout": "dropout"})
+    figure = search.trials(records, {"learning_rate": "learning rate", "dropout": "dropout", "depth": "hidden layers"})
+    assert list(figure.axes[2].get_xticks()) == [1, 2, 3, 4, 5]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["3e-4", "1e-3"]
     for axes in figure.axes[:2]:
         drawn = {tuple(point) for line in axes.lines for point in np.column_stack(line.get_data())}
         assert len([point for point in drawn if np.isfinite(point).all()]) == 15
@@ -38,10 +43,15 @@ def test_each_finished_trial_has_a_point_and_the_best_of_each_model_is_filled(re
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(1.3e-4, 2.8e-3, [2e-4, 2e-3]), (50, 484, [50, 200]), (10, 162, [10, 100]), (3, 4, []), (2, 2.5, [2])],
+    [(1.3e-4, 2.8e-3, [3e-4, 1e-3]), (50, 484, [100, 300]), (10, 162, [10, 30, 100]), (3, 4, [3]), (2, 2.5, [2])],
 )
 def test_ticks_of_a_short_axis_lie_on_it(low, high, ticks):
     assert search._plain_ticks(float(low), float(high)) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(("value", "text"), [(3e-4, "3e-4"), (1e-3, "1e-3"), (0.03, "0.03"), (300.0, "300")])
+def test_ticks_are_short(value, text):
+    assert search._short(value) == text
 
 
 def test_a_model_that_only_the_larger_set_has_is_drawn_too():

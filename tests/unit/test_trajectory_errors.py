@@ -154,14 +154,25 @@ def test_rank_correlations_are_scipys_with_an_interval_around():
     rng = np.random.default_rng(0)
     x = rng.normal(size=80)
     y = np.exp(-x + 0.5 * rng.normal(size=80)).round(1)  # with ties
-    found = findings.rank_correlation(x, y)
+    found = findings.rank_correlation(x, y, np.zeros(80))  # one fold: the plain bootstrap
     reference = bootstrap(
         (x, y), lambda a, b: spearmanr(a, b).statistic, paired=True, vectorized=False, n_resamples=1000,
         confidence_level=0.9, method="percentile", rng=1,
     ).confidence_interval  # fmt: skip
     assert found.value == pytest.approx(spearmanr(x, y).statistic)
     assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=0.02)
-    assert np.isnan(findings.rank_correlation(np.ones(5), np.arange(5)).value)
+    assert np.isnan(findings.rank_correlation(np.ones(5), np.arange(5), np.arange(5)).value)
+
+
+def test_a_correlation_that_comes_from_one_fold_is_uncertain():
+    rng = np.random.default_rng(0)
+    fold = np.repeat(np.arange(4), 20)
+    x = rng.normal(size=80)
+    y = np.where(fold == 0, x, rng.normal(size=80))
+    found = findings.rank_correlation(x, y, fold)
+    plain = findings.rank_correlation(x, y, np.zeros(80))
+    assert found.value == plain.value
+    assert found.high - found.low > 1.2 * (plain.high - plain.low)
 
 
 def test_the_figure_has_a_point_for_each_trajectory():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic_atoms.wording import about
+from synthetic_atoms.wording import about, counted, listed
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,14 @@ def test_within_a_rounding_of_two_digits(value):
     text = about(value)
     assert "e" not in text
     assert float(text.replace(",", "")) == pytest.approx(value, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("items", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_lists_are_written_out(items, text):
+    assert listed(items) == listed(iter(items)) == text
+
+
+def test_nouns_are_counted():
+    assert [counted(number, "fold") for number in (0, 1, 3, 2000)] == ["0 folds", "1 fold", "3 folds", "2,000 folds"]

@@ -19,6 +19,7 @@ from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.environments import spread_final_frames
 from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, sigma_curves, width_decades
 from synthetic_atoms.experiments.records import accelerator_of
+from synthetic_atoms.wording import counted
 
 MODELS = ("GPR", "NN", "DKL")
 
@@ -152,7 +153,7 @@ def networks_overtake(evidence: Evidence) -> Outcome:
         n = int(rows["n_train"].iloc[0])
         errors = rows.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
         ratio = errors["NN"] / errors["GPR"]
-        parts.append(f"{ratio.mean():.2f} at N = {n:,} ({len(ratio)} {'fold' if len(ratio) == 1 else 'folds'})")
+        parts.append(f"{ratio.mean():.2f} at N = {n:,} ({counted(len(ratio), 'fold')})")
         below.append(bool((ratio < 1).all()))
         lower.append(bool(ratio.mean() < 1))
     outcome = judged(all(below), all(lower), f"NN over GPR {' and '.join(dict.fromkeys(parts))}")

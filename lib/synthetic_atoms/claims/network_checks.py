@@ -16,7 +16,7 @@ from synthetic_atoms.experiments.map_measures import neighbours, purity
 from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
 from synthetic_atoms.models.neural_network import default_hyperparameters
 from synthetic_atoms.synthesis.crystals import diamond, graphite
-from synthetic_atoms.wording import about
+from synthetic_atoms.wording import about, counted
 
 TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
 
@@ -261,8 +261,7 @@ def gap_large_data(evidence: Evidence) -> Outcome:
     if rows.empty or rows["n_train"].iloc[0] < 1_000_000:
         return NO_RECORD
     test, train = rows["mae_test_meV"].mean(), rows["mae_train_meV"].mean()
-    folds = len(rows)
-    text = f"{test:.1f} and {train:.1f} meV ({folds} {'fold' if folds == 1 else 'folds'})"
+    text = f"{test:.1f} and {train:.1f} meV ({counted(len(rows), 'fold')})"
     rate, usual = (default_hyperparameters(int(n))["learning_rate"] for n in (rows["n_train"].iloc[0], 100_000))
     if rate < usual:
         text += f"; learning rate {rate:g}, a higher one for less data"

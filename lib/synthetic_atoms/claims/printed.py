@@ -14,6 +14,7 @@ from synthetic_atoms.descriptors.coordination import bond_A
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, PRETRAINED, FineTuning
 from synthetic_atoms.splits import validation_split
+from synthetic_atoms.wording import counted
 
 NOT_COMPUTED = "not computed"
 
@@ -36,7 +37,7 @@ def _table_1(training: str, column: str) -> Callable[[Evidence], str]:
         if not len(errors):
             return NOT_COMPUTED
         unit = "meV per atom" if column.endswith("per_atom") else "meV"
-        return f"{errors.mean():.1f} {unit} ({len(errors)} {'folds' if len(errors) > 1 else 'fold'})"
+        return f"{errors.mean():.1f} {unit} ({counted(len(errors), 'fold')})"
 
     return value
 
@@ -58,7 +59,7 @@ def _largest_network(evidence: Evidence) -> str:
     if rows.empty:
         return NOT_COMPUTED
     means = rows[["mae_test_meV", "mae_train_meV"]].mean()
-    folds = f"{len(rows)} {'fold' if len(rows) == 1 else 'folds'}"
+    folds = counted(len(rows), "fold")
     errors = f"{means['mae_test_meV']:.1f} and {means['mae_train_meV']:.1f} meV"
     return f"{errors} at N = {rows['n_train'].iloc[0]:,} ({folds})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -86,6 +87,17 @@ class Comparison:
         columns = ["model", "n_train", "fold", "machine", *NUMBERS]
         tables = [part.reindex(columns=columns).astype(dict.fromkeys(NUMBERS, float)) for part in parts]
         return pd.concat(tables, ignore_index=True)
+
+    def at_rate(self, model: str, sizes: Sequence[int], learning_rate: float, **settings: object) -> pd.DataFrame:
+        """Stored records of a network at another learning rate, and with other settings that differ from the usual.
+
+        The columns are those of :func:`~synthetic_atoms.experiments.learning_curves.learning_curves`; what is not
+        stored is not there.
+        """
+        given = {model: {"learning_rate": learning_rate, **settings}}
+        shared = (self.n_folds, self.seed, self.soap, self.max_test, given)
+        curve = Curve(self.dataset, (model,), tuple(sizes), *shared)
+        return without_held_out(learning_curves(curve).dropna(subset=["mae_test_meV"]))
 
     def with_all_trajectories(self) -> pd.DataFrame:
         """Stored records of the same models and sizes with all trajectories, where these data are a part of them.

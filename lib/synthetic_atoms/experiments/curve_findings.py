@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -111,17 +113,48 @@ def _nested(folds: list[Float[np.ndarray, "_ 2"]], rng: np.random.Generator) -> 
     return total
 
 
-def rank_correlation(x: ArrayLike, y: ArrayLike, seed: int = 0) -> Estimate:
-    """Spearman's rank correlation with the percentiles of a bootstrap over the points; NaN for constant values."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+def rank_correlation(x: ArrayLike, y: ArrayLike, fold: ArrayLike, seed: int = 0) -> Estimate:
+    """Spearman's rank correlation, NaN for constant values, with the percentiles of a nested bootstrap.
+
+    As in :func:`compare_by_trajectory`, folds are drawn with replacement, and points within each of them.
+    """
+    x, y, fold = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(fold)
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Estimate(np.nan, np.nan, np.nan)
-    draws = np.random.default_rng(seed).integers(len(x), size=(RESAMPLES, len(x)))
-    ranks = rankdata(x[draws], axis=1), rankdata(y[draws], axis=1)
-    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    values = (a * b).sum(axis=1)[norm > 0] / norm[norm > 0]
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(fold == one) for one in np.unique(fold)]
+    values = []
+    for drawn in rng.integers(len(groups), size=(RESAMPLES, len(groups))):
+        rows = np.concatenate([rng.choice(groups[one], len(groups[one])) for one in drawn])
+        a, b = rankdata(x[rows]), rankdata(y[rows])
+        if np.ptp(a) > 0 and np.ptp(b) > 0:
+            values.append(np.corrcoef(a, b)[0, 1])
     return Estimate(float(spearmanr(x, y).statistic), *(float(v) for v in np.percentile(values, [5, 95])))
+
+
+def slope(records: pd.DataFrame, model: str, sizes: Sequence[int], seed: int = 0) -> Estimate:
+    """Least-squares slope of log(error) against log(N) at some sizes, with percentiles of the bootstrap over folds.
+
+    NaN where the model has fewer than two of the sizes in every fold.
+    """
+    errors = by_fold(records, model)
+    logs = np.log(errors.loc[errors.index.isin(sizes)])
+    if len(logs) < 2:
+        return Estimate(*[float("nan")] * 3)
+    x = np.log(logs.index.to_numpy(dtype=float))
+
+    def of(curves: Float[np.ndarray, "sizes draws"]) -> Float[np.ndarray, " draws"]:
+        return np.polyfit(x, curves, 1)[0]
+
+    low, high = np.percentile(of(_resampled(logs.to_numpy(), seed).T), [5, 95])
+    return Estimate(float(of(logs.mean(axis=1).to_numpy()[:, None])[0]), float(low), float(high))
+
+
+def straightness(records: pd.DataFrame, model: str, sizes: Sequence[int]) -> float:
+    """Share of the variance of log(error), mean over the folds, that a straight line in log(N) explains (R^2)."""
+    errors = by_fold(records, model)
+    logs = np.log(errors.loc[errors.index.isin(sizes)]).mean(axis=1)
+    return float(np.corrcoef(np.log(logs.index.to_numpy(dtype=float)), logs)[0, 1] ** 2) if len(logs) > 2 else np.nan
 
 
 def crossover(records: pd.DataFrame, first: str, second: str, seed: int = 0) -> Estimate:

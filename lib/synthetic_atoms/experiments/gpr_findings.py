@@ -201,14 +201,13 @@ def kernels(usual: pd.DataFrame, other: pd.DataFrame, names: Mapping[str, str], 
                 f"{mean_and_range(shift.dropna(), '{:.2g}')}"
             )
             rises.append(
-                f"{name}'s is {mean_and_range(second['rise_small'])} times the lowest instead of "
+                f"{name}'s test error is {mean_and_range(second['rise_small'])} times its lowest instead of "
                 f"{mean_and_range(first['rise_small'])} times"
             )
     if not parts:
         return MISSING
     return (
-        f"At N = {n_train:,} it changes {', and '.join(parts)}. At the smallest σ of the scan the test error of "
-        f"{', and '.join(rises)}."
+        f"At N = {n_train:,} it changes {', and '.join(parts)}. At the smallest σ of the scan {', and '.join(rises)}."
     )
 
 

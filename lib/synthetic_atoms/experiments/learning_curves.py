@@ -287,7 +287,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [name for name in FOUND if name.startswith(("mae_", "rmse_")) or name in ("fit_s", "predict_s")]
     columns = [name for name in columns if name in records]
-    groups = records.groupby(["model", "n_train"])
+    groups = records.groupby(["model", "n_train"], sort=False)  # models stay in their order
     table = groups[columns].mean()
     table.insert(1, "mae_test_std_meV", groups["mae_test_meV"].std(ddof=1))
     table["folds"] = groups["mae_test_meV"].count()

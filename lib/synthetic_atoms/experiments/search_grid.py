@@ -39,7 +39,8 @@ class Search:
     sizes
         Numbers of training environments.
     n_trials
-        Trials of each model at each size; a larger search contains every smaller one.
+        Trials of each model at each size, by default as many as the project has of both models; a larger search contains
+        every smaller one.
     n_folds, fold, seed
         The fold of the cross-validation whose training set is used; the seed of folds, trials and networks.
     soap
@@ -55,7 +56,7 @@ class Search:
     dataset: Dataset = field(default_factory=Dataset)
     models: tuple[str, ...] = MODELS
     sizes: tuple[int, ...] = (1000, 10_000, 100_000)
-    n_trials: int = 24
+    n_trials: int = 16
     n_folds: int = 5
     fold: int = 0
     seed: int = 0

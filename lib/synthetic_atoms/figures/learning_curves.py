@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from synthetic_atoms.figures.style import (
     COORDINATION_COLOURS,
@@ -45,7 +46,12 @@ def log_axes(axes, ylabel: str | None = "Test MAE (meV)", xlabel: str | None = S
     axes.set_axisbelow(True)
 
 
-def learning_curves(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | None = None) -> Figure:
+def learning_curves(
+    summary: pd.DataFrame,
+    published: pd.DataFrame,
+    whole: pd.DataFrame | None = None,
+    names: tuple[str, str] = ("this book's data", "all trajectories"),
+) -> Figure:
     """Test error against training-set size: ours with the spread over folds, the published curves beside (Fig. 3).
 
     Parameters
@@ -57,14 +63,16 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.Da
     whole
         Columns as in ``summary``: models that were trained on a larger set, of which the data of ``summary`` are a
         part.
+    names
+        How the legend calls the data of ``summary`` and of ``whole``.
     """
     with style():
         figure = new_figure(4.4)
         axes = figure.subplots()
         drawn = []
         for table, where, look in (
-            (summary, "this book's data", {}),
-            (whole, "all trajectories", {"linestyle": "dotted", "fillstyle": "left", "lw": 1.6}),
+            (summary, names[0], {}),
+            (whole, names[1], {"linestyle": "dotted", "fillstyle": "left", "lw": 1.6}),
         ):
             for name, part in () if table is None else table.groupby("model", sort=False):
                 mine = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], **look}
@@ -72,16 +80,7 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.Da
                 drawn.append(Line2D([], [], label=f"{name}, {where}", **mine))
         for name in summary["model"].unique():
             theirs = published[published["model"] == name]
-            axes.plot(
-                theirs["n_train"],
-                theirs["mae_test_meV"],
-                color=MODEL_COLOURS[name],
-                marker=MODEL_MARKERS[name],
-                markerfacecolor="white",
-                linestyle=(0, (4, 2)),
-                lw=1.2,
-                alpha=0.75,
-            )
+            axes.plot(theirs["n_train"], theirs["mae_test_meV"], **published_look(name))
         log_axes(axes)
         paper = Line2D(
             [], [], color="0.35", marker="o", markerfacecolor="white", linestyle=(0, (4, 2)), lw=1.2,
@@ -89,6 +88,15 @@ def learning_curves(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.Da
         )  # fmt: skip
         figure.legend(handles=[*drawn, paper], loc="outside upper left", ncols=1 if whole is None else 2)
         return figure
+
+
+def published_look(model: str) -> dict[str, object]:
+    """Open symbols and a pale dashed line, below what is ours; the symbols hide the lines they lie on."""
+    colour = to_rgba(MODEL_COLOURS[model], 0.75)
+    return {
+        "color": colour, "marker": MODEL_MARKERS[model], "markerfacecolor": "white", "linestyle": (0, (4, 2)),
+        "lw": 1.2, "zorder": 1.5,
+    }  # fmt: skip
 
 
 def by_coordination(summary: pd.DataFrame, labels: Mapping[str, str] = COORDINATION_LABELS) -> Figure:
@@ -119,6 +127,9 @@ def by_coordination(summary: pd.DataFrame, labels: Mapping[str, str] = COORDINAT
             axes.set_title(model)
         for axes in panels:
             log_axes(axes, "Test MAE (meV)" if axes is panels[0] else None, None)
+            axes.xaxis.set_major_locator(LogLocator(numticks=8))
+            axes.tick_params(axis="x", labelsize=8.5)
+        figure.get_layout_engine().set(wspace=0.06)
         figure.supxlabel(SIZE_LABEL, fontsize="medium")
         figure.legend(handles=panels[0].get_lines(), loc="outside upper center", ncols=3, columnspacing=1.0)
         return figure

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from synthetic_atoms.figures.learning_curves import published_look
 from synthetic_atoms.figures.style import MODEL_COLOURS, MODEL_MARKERS, new_figure, style
 
 
@@ -19,7 +20,8 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
     Parameters
     ----------
     records
-        Finished trials at one training-set size: ``model``, ``mae_validation_meV`` and the hyperparameters.
+        Finished trials at one training-set size: ``model``, ``mae_validation_meV``, ``mae_validation_std_meV``,
+        ``repeats`` and the hyperparameters. Bars are standard errors over the repeats.
     columns
         Hyperparameters and their axis labels.
     linear
@@ -31,14 +33,19 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
         figure = new_figure(1.9 * rows + 0.5)
         panels = figure.subplots(rows, 3, sharey=True, squeeze=False).ravel()
         for axes, (column, label) in zip(panels, columns.items(), strict=False):
+            winners = []
             for name, part in finite.groupby("model", sort=False):
                 part = part[part[column] > 0] if column not in linear else part
                 if part.empty:
                     continue
-                look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], "ls": ""}
-                axes.plot(part[column], part["mae_validation_meV"], markerfacecolor="none", label=name, **look)
-                best = part.loc[part["mae_validation_meV"].astype(float).idxmin()]
-                axes.plot(best[column], best["mae_validation_meV"], **look)
+                look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], "ls": "", "markersize": 5.5}
+                error, spread = (part[f"mae_validation{end}_meV"].astype(float) for end in ("", "_std"))
+                bars = (spread / np.sqrt(part["repeats"].astype(float))).to_numpy()
+                axes.errorbar(part[column], error, yerr=bars, markerfacecolor="white", elinewidth=0.8, **look)
+                best = part.loc[error.idxmin()]
+                winners.append((best[column], best["mae_validation_meV"], look))
+            for x, y, look in winners:  # above all others
+                axes.plot(x, y, zorder=5, markeredgecolor="white", markeredgewidth=0.8, **(look | {"markersize": 8}))
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
@@ -46,9 +53,11 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 axes.set_xscale("log")
                 axes.xaxis.set_minor_formatter(NullFormatter())
                 low, high = finite.loc[finite[column] > 0, column].agg(["min", "max"])
-                if high / low < 100:  # less than two decades: two ticks with plain numbers
+                if high / low < 100:  # less than two decades: ticks with plain numbers
                     ticks = _plain_ticks(float(low), float(high))
-                    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                    axes.set_xticks(ticks, [_short(tick) for tick in ticks])
+            elif (finite[column] == finite[column].round()).all():
+                axes.set_xticks(range(int(finite[column].min()), int(finite[column].max()) + 1))
             axes.set_xlabel(label, fontsize=9)
             axes.tick_params(labelsize=8.5)
             axes.grid(color="0.92", lw=0.8)
@@ -56,7 +65,15 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
             axes.axis("off")
         figure.supylabel("Validation MAE (meV)", fontsize=10)
         handles = [
-            panels[0].plot([], [], color=MODEL_COLOURS[name], marker=MODEL_MARKERS[name], ls="", label=name)[0]
+            panels[0].plot(
+                [],
+                [],
+                color=MODEL_COLOURS[name],
+                marker=MODEL_MARKERS[name],
+                markerfacecolor="white",
+                ls="",
+                label=name,
+            )[0]
             for name in finite["model"].unique()
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
@@ -64,14 +81,34 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
 
 
 def _plain_ticks(low: float, high: float) -> list[float]:
-    """The smallest and the largest of 1, 2, 5, 10 ... between two values."""
+    """Those of 1, 3, 10, 30 ... between two values; where that is one or none, the ends of 1, 2, 5, 10 ..."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
-    ticks = [tick for tick in ticks if low <= tick <= high]
-    return ticks[:1] + ticks[1:][-1:]
+
+    def between(digits: tuple[int, ...]) -> list[float]:
+        ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in digits]
+        return [tick for tick in ticks if low <= tick <= high]
+
+    ticks = between((1, 3))
+    if len(ticks) > 1:
+        return ticks
+    ends = between((1, 2, 5))
+    return max(ticks, ends[:1] + ends[1:][-1:], key=len)
 
 
-def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | None = None) -> Figure:
+def _short(value: float) -> str:
+    """A number without many zeros: ``3e-4``, ``0.01``, ``300``."""
+    if value >= 0.01:
+        return f"{value:g}"
+    digits, exponent = f"{value:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def gaps(
+    summary: pd.DataFrame,
+    published: pd.DataFrame,
+    whole: pd.DataFrame | None = None,
+    names: tuple[str, str] = ("this book", "all trajectories"),
+) -> Figure:
     """Test error over training error against training-set size: 1 where nothing is lost on new data.
 
     Parameters
@@ -80,9 +117,11 @@ def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | N
         ``model``, ``n_train``, ``mae_test_meV``, ``mae_train_meV``.
     whole
         The same for models that were trained on a larger set, of which the data of ``summary`` are a part.
+    names
+        How the legend calls the data of ``summary`` and of ``whole``.
     """
     with style():
-        figure = new_figure(3.8)
+        figure = new_figure(4.2)
         axes = figure.subplots()
         more_models = [] if whole is None else list(whole["model"])
         for name in dict.fromkeys([*summary["model"], *more_models]):
@@ -90,17 +129,17 @@ def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | N
             look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name]}
             if len(part):
                 ratio = part["mae_test_meV"] / part["mae_train_meV"]
-                axes.plot(part["n_train"], ratio, label=f"{name}, this book", **look)
+                axes.plot(part["n_train"], ratio, label=f"{name}, {names[0]}", **look)
             theirs = published[published["model"] == name]
             axes.plot(
-                theirs["n_train"], theirs["mae_test_meV"] / theirs["mae_train_meV"], markerfacecolor="white",
-                ls=(0, (4, 2)), lw=1.2, alpha=0.75, label=f"{name}, published", **look,
+                theirs["n_train"], theirs["mae_test_meV"] / theirs["mae_train_meV"], label=f"{name}, published",
+                **published_look(name),
             )  # fmt: skip
             more = whole[whole["model"] == name] if whole is not None else summary.iloc[:0]
             if len(more):
                 axes.plot(
                     more["n_train"], more["mae_test_meV"] / more["mae_train_meV"], fillstyle="left", ls="dotted",
-                    lw=1.6, label=f"{name}, all trajectories", **look,
+                    lw=1.6, label=f"{name}, {names[1]}", **look,
                 )  # fmt: skip
         axes.axhline(1, color="0.6", lw=1)
         axes.set(
@@ -109,5 +148,5 @@ def gaps(summary: pd.DataFrame, published: pd.DataFrame, whole: pd.DataFrame | N
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(color="0.92", lw=0.8)
-        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0)
+        figure.legend(loc="outside upper center", ncols=2, columnspacing=1.0)
         return figure
