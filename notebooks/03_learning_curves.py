@@ -318,7 +318,7 @@ for model in with_results:
     far = whole_records[whole_records["model"] == model] if len(whole_records) else records.iloc[:0]
     source = far if len(far) and far["n_train"].max() > ours[-1] else records[records["model"] == model]
     ends = list(findings.by_fold(source, model).index[-2:])
-    if len(ends) == 2:
+    if len(ends) == 2 and len(shared) > 2:
         end = findings.slope(source, model, ends)
         last_slopes.append(f"{end.value:z.2f} for {model} (N = {ends[0]:,} to {ends[1]:,})")
     spread = value(model, ours[-1], "mae_test_std_meV")

@@ -211,12 +211,14 @@ if len(best):
     seen_search = (
         f"{short_search} (± is the standard error over {counted(search.repeats(p.search_size), 'repeat')}.) Within one "
         f"standard error of the best are {listed(close)}: the search does not tell these apart. The highest errors are "
-        f"{', '.join(f'{m} {v:.0f} meV' for m, v in worst.items())}. Beyond the ±{band:.1f} of "
+        f"{', '.join(f'{m} {v:.0f} meV' for m, v in worst.items())}. "
         + (
-            f"chance are {len(beyond_chance)} of {n_ranks} rank correlations, {listed(beyond_chance)}, where "
-            f"{0.05 * n_ranks:.1f} would be expected if no setting mattered."
+            "There are too few trials for rank correlations."
+            if not n_ranks
+            else f"Beyond the ±{band:.1f} of chance are {len(beyond_chance)} of {n_ranks} rank correlations, "
+            f"{listed(beyond_chance)}, where {0.05 * n_ranks:.1f} would be expected if no setting mattered."
             if beyond_chance
-            else f"chance is none of {n_ranks} rank correlations."
+            else f"Beyond the ±{band:.1f} of chance is none of {n_ranks} rank correlations."
         )
         + " Selection by test error "
         + ("picks the same trials." if same else "picks other trials for at least one model.")
@@ -238,10 +240,14 @@ if len(best):
         + "It finds high dropout (about 0.5) a better regulariser than weight decay. Here the best trials have a "
         f"dropout of {', '.join(f'{value:.2f} ({m})' for m, value in tuned.items())}, "
         + ("as high as the paper's" if (tuned >= 0.4).all() else "lower than the paper's")
-        + "; the rank correlation of dropout with the error is "
-        + listed(f"{row['dropout']:+.2f} ({m})" for m, row in decay.iterrows())
-        + ", that of weight decay "
-        + listed(f"{row['weight decay']:+.2f} ({m})" for m, row in decay.iterrows())
+        + (
+            "; the rank correlation of dropout with the error is "
+            + listed(f"{row['dropout']:+.2f} ({m})" for m, row in decay.iterrows())
+            + ", that of weight decay "
+            + listed(f"{row['weight decay']:+.2f} ({m})" for m, row in decay.iterrows())
+            if decay.notna().all(axis=None)
+            else ""
+        )
         + ". "
         + (
             "More dropout goes with larger errors, and weight decay matters little."

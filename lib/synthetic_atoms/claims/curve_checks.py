@@ -18,8 +18,9 @@ from synthetic_atoms.descriptors.spectrum import average_similarity
 from synthetic_atoms.experiments.descriptor_settings import is_available
 from synthetic_atoms.experiments.environments import spread_final_frames
 from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, sigma_curves, width_decades
+from synthetic_atoms.experiments.learning_curves import DEFAULTS
 from synthetic_atoms.experiments.records import accelerator_of
-from synthetic_atoms.wording import counted
+from synthetic_atoms.wording import counted, listed
 
 MODELS = ("GPR", "NN", "DKL")
 
@@ -170,6 +171,10 @@ def dkl_slightly_better(evidence: Evidence) -> Outcome:
         return NO_RECORD
     better = int((ratio < 1).sum())
     text = f"better at {better} of {len(ratio)} sizes; ratio {ratio.min():.2f} to {ratio.max():.2f}"
+    rates = {n: [float(DEFAULTS[model](int(n))["learning_rate"]) for model in ("DKL", "NN")] for n in ratio.index}
+    other = [f"{n:,}" for n in ratio.index[ratio < 1] if rates[n][0] != rates[n][1]]
+    if other:
+        text += f"; at N = {listed(other)} the two have different learning rates"
     return judged(better > len(ratio) / 2, better > 0, text)
 
 
@@ -180,7 +185,7 @@ def dkl_slow(evidence: Evidence) -> Outcome:
     if not {"NN", "DKL"} <= set(cost) or cost.dropna().empty:
         return NO_RECORD
     ratio = (cost["DKL"] / cost["NN"]).dropna()
-    text = f"{ratio.min():.1f} to {ratio.max():.1f} times (one core)"
+    text = f"{ratio.min():.1f} to {ratio.max():.1f} times (on a processor, the mean alone)"
     return judged(30 <= ratio.median() <= 300, ratio.median() > 1.5, text)
 
 

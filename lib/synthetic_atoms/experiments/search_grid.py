@@ -39,8 +39,8 @@ class Search:
     sizes
         Numbers of training environments.
     n_trials
-        Trials of each model at each size, by default as many as the project has of both models; a larger search contains
-        every smaller one.
+        Trials of each model at each size, by default as many as the project has of both models; a larger search
+        contains every smaller one.
     n_folds, fold, seed
         The fold of the cross-validation whose training set is used; the seed of folds, trials and networks.
     soap
