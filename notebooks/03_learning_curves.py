@@ -297,7 +297,8 @@ if whole is not None:
 # %% tags=["hide-input"]
 nothing = "The fits that would tell are not in the store."
 with_results = [model for model in p.models if known(model)]
-shared = sorted(set.intersection(*(set(known(model)) for model in with_results))) if with_results else []
+in_every_fold = {model: {int(n) for n in findings.by_fold(records, model).index} for model in with_results}
+shared = sorted(set.intersection(*in_every_fold.values())) if with_results else []
 early = [n for n in shared if n <= STRAIGHT_UP_TO]
 slopes, straight, last_slopes, reached = [], [], [], []
 for model in with_results:
@@ -373,14 +374,20 @@ def against(first, second):
         + (f" ({row.low:.2f} to {row.high:.2f})" if row.folds > 1 else "")
         for row in ends.itertuples()
     ]
-    published_ends = [f"{ratio:.2f}" for ratio in theirs[sorted({0, len(pairs) - 1})] if np.isfinite(ratio)]
+    published_ends = [
+        f"{theirs[i]:.2f} at N = {pairs['n_train'].iloc[i]:,}"
+        for i in sorted({0, len(pairs) - 1})
+        if np.isfinite(theirs[i])
+    ]
     short = f"{first}'s error is {' and '.join(parts)}."
     ahead = int((pairs["ratio"] < 1).sum())
     every = int((pairs["ahead"] == pairs["folds"]).sum())
-    long = (
-        f"{short} (In brackets: 90 % of bootstrap samples over the folds, paired; with few folds that share training "
-        "data, a lower bound of the uncertainty.)"
-    )
+    long = short
+    if pairs["folds"].max() > 1:
+        long += (
+            " (In brackets: 90 % of bootstrap samples over the folds, paired; with few folds that share training data, "
+            "a lower bound of the uncertainty.)"
+        )
     if published_ends:
         long += f" The published values give {listed(published_ends)}."
     long += f" {first} has the lower error at {ahead} of {len(pairs)} sizes, in every fold at {every}."
@@ -468,36 +475,38 @@ def at_same_rate():
         return ""
     n = int(pairs["n_train"].iloc[-1])
     slow, fast = (DEFAULTS[model](n)["learning_rate"] for model in ("DKL", "NN"))
-    if slow == fast:
+    networks, kernels = comparison.at_rate("NN", (n,), slow), comparison.at_rate("DKL", (n,), fast, restarts=0)
+    if slow == fast or not (len(networks) or len(kernels)):
         return ""
-    text = f" At N = {n:,} DKL was trained at a learning rate of {slow:g}, the network at {fast:g}."
-    networks = comparison.at_rate("NN", (n,), slow)
     usual = records[records["n_train"] == n]
+
+    def ratio(first, second):
+        """Of two sets of fits in the folds that both have, in words."""
+        pair = findings.compare(pd.concat([first.assign(model="1"), second.assign(model="2")]), "1", "2").iloc[0]
+        around = f" ({pair['low']:.2f} to {pair['high']:.2f})" if pair["folds"] > 1 else ""
+        return f"{pair['ratio']:.2f}{around}", f"less in {pair['ahead']:.0f} of {counted(int(pair['folds']), 'fold')}"
+
+    nn, dkl = (usual[usual["model"] == model] for model in ("NN", "DKL"))
+    text = f"At N = {n:,} DKL was trained at a learning rate of {slow:g}, the network at {fast:g}."
     if len(networks):
-        pair = findings.compare(pd.concat([usual[usual["model"] == "DKL"], networks]), "DKL", "NN").iloc[0]
-        change = findings.compare(
-            pd.concat([networks.assign(model="slow"), usual[usual["model"] == "NN"]]), "slow", "NN"
-        ).iloc[0]
+        change, (times, ahead) = ratio(networks, nn)[0], ratio(dkl, networks)
         text += (
-            f" At DKL's rate the network's error is {change['ratio']:.2f} times as large, and DKL's is "
-            f"{pair['ratio']:.2f} times the network's ({pair['low']:.2f} to {pair['high']:.2f}; less in "
-            f"{pair['ahead']:.0f} of {counted(int(pair['folds']), 'fold')})."
+            f" At DKL's rate the network's error is {change} times as large as at its own, and DKL's is {times} times "
+            f"that, {ahead}."
         )
-    kernels = comparison.at_rate("DKL", (n,), fast, restarts=0)
-    energy = data.load().local_energy_eV
-    learned = kernels[kernels["mae_test_meV"] < 900 * float(np.abs(energy - energy.mean()).mean())]
-    if len(learned):
-        pair = findings.compare(pd.concat([learned, usual[usual["model"] == "NN"]]), "DKL", "NN").iloc[0]
+    if len(kernels):
+        energy = data.load().local_energy_eV
+        learned = kernels[kernels["mae_test_meV"] < 900 * float(np.abs(energy - energy.mean()).mean())]
         failed = len(kernels) - len(learned)
-        text += (
-            f" At the network's rate {failed} of {len(kernels)} trainings of DKL fail; in the others its error is "
-            f"{pair['ratio']:.2f} times the network's (less in {pair['ahead']:.0f} of "
-            f"{counted(int(pair['folds']), 'fold')})."
-        )
-    return text if len(networks) or len(learned) else text + " What the other rate would give each is not in the store."
+        text += f" At the network's rate {failed} of {len(kernels)} trainings of DKL fail"
+        if len(learned):
+            times, ahead = ratio(learned, nn)
+            text += f"; in the others its error is {times} times the network's, {ahead}"
+        text += "."
+    return text
 
 
-rates = at_same_rate().strip() if {"DKL", "NN"} <= set(p.models) else ""
+rates = at_same_rate() if {"DKL", "NN"} <= set(p.models) else ""
 display.glue("seen_rates", rates)
 display.glue(
     "short_rates", "There the two differ in their learning rates as well, which is asked below." if rates else ""

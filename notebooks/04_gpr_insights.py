@@ -479,18 +479,24 @@ display.show(
 CODE = {"zeta": 5, "kernel_offset": 1.0}
 code_study = replace(study, **CODE)
 code_name = f"(1 + x·x')^{CODE['zeta']}"
+sizes_scanned = sorted(int(n) for n in curves["n_train"].unique())
+compared = next((n for n in sizes_scanned if n > p.m_reference), max(sizes_scanned, default=None))
+usual_curves = curves[curves["n_train"] == compared]
 code_curves = curves.iloc[:0]
 if code_study == study:
     kernel_finding = "This page uses that kernel."
+elif compared is None:
+    kernel_finding = findings.MISSING
 else:
-    code_grid = [Sweep((shown,), (p.m_reference,), p.sigmas_meV, p.estimators)]
+    code_grid = [Sweep((compared,), (p.m_reference,), p.sigmas_meV, p.estimators)]
     code_records = sparse_gpr(code_study, code_grid, use_store=p.use_store, compute=p.compute)
     code_curves = insights.sigma_curves(code_records.dropna(subset=["mae_test_meV"]), p.m_reference)
-    kernel_finding = findings.kernels(curves[curves["n_train"] == shown], code_curves, names, shown)
+    kernel_finding = findings.kernels(usual_curves, code_curves, names, compared, p.n_folds)
 display.glue("kernel_finding", kernel_finding)
-kernels = pd.concat(
-    [curves[curves["n_train"] == shown].assign(kernel=f"({offset}x·x')^{p.zeta}"), code_curves.assign(kernel=code_name)]
-)
+if len(code_curves):  # in the folds that both have
+    both = usual_curves.merge(code_curves, on=["estimator", "fold"])[["estimator", "fold"]]
+    usual_curves, code_curves = usual_curves.merge(both), code_curves.merge(both)
+kernels = pd.concat([usual_curves.assign(kernel=f"({offset}x·x')^{p.zeta}"), code_curves.assign(kernel=code_name)])
 rows = [
     {
         "kernel": kernel,
@@ -509,9 +515,10 @@ display.show_table(
     ),
     name="gpr-kernels",
     caption=(
-        f"Two kernels at N = {shown:,}, M = {min(p.m_reference, shown):,}: lowest test error of the scan over σ, mean "
-        f"over the folds, the σ where it is, and how many times the lowest error test and training errors are at "
-        f"σ = {min(p.sigmas_meV):g} meV (geometric means over the folds)."
+        "Kernels"
+        + (f" at N = {compared:,}, M = {min(p.m_reference, compared):,}" if compared else "")
+        + ": lowest test error of the scan over σ, mean over the folds, the σ where it is, and how many times the "
+        f"lowest error test and training errors are at σ = {min(p.sigmas_meV):g} meV (geometric means over the folds)."
     ),
     formats={
         "lowest error (meV)": "{:.1f}",
@@ -545,7 +552,6 @@ if p.dataset == "embedded" and p.n_trajectories is None and p.use_store and p.ma
         if not on_curves.any():  # a sigma without learning curves
             whole_records = whole_records.iloc[:0]
 if len(whole_records):
-    whole = insights.summary(insights.in_shared_folds(whole_records, ["estimator", "n_train"]))
     n_whole = len(np.unique(whole_study.dataset.load().trajectory))
     whole_folds = whole_records.groupby("estimator")["fold"].nunique()
     display.glue(
@@ -562,7 +568,8 @@ if len(whole_records):
         )
         + "The test sets are other ones than above: compare curves, not single values.",
     )
-    at_sigma_whole = whole[(whole["estimator"] == "dtc") & (whole["sigma_meV"] == float(f"{p.sigma_meV:.6g}"))]
+    at_sigma_whole = whole_records[on_curves.reindex(whole_records.index)]
+    at_sigma_whole = insights.summary(insights.in_shared_folds(at_sigma_whole, ["n_train"]))
     whole_points = pd.concat(
         [
             at_sigma_whole[
@@ -606,15 +613,13 @@ else:
 # %% tags=["hide-input"]
 whole_finding = findings.MISSING
 if len(whole_records):
-    whole_scan = whole[
-        whole["n_train"].isin(p.sigma_sizes)
-        & whole["sigma_meV"].isin(scanned)
-        & (whole["m_sparse"] == np.minimum(p.m_reference, whole["n_train"]))
+    whole_scan = whole_records[
+        whole_records["n_train"].isin(p.sigma_sizes)
+        & whole_records["sigma_meV"].isin(scanned)
+        & (whole_records["m_sparse"] == np.minimum(p.m_reference, whole_records["n_train"]))
     ]
-    whole_curves = insights.sigma_curves(
-        whole_records[whole_records["n_train"].isin(p.sigma_sizes) & whole_records["sigma_meV"].isin(scanned)],
-        p.m_reference,
-    )
+    whole_curves = insights.sigma_curves(whole_scan, p.m_reference)
+    whole_scan = insights.summary(insights.in_shared_folds(whole_scan, ["estimator", "n_train"]))
     display.show(
         figures.regularisation(whole_scan, same_scan),
         name="regularisation-whole",

@@ -118,13 +118,14 @@ if len(done):
         figures.trials(done, columns),
         name="trials",
         caption=f"Validation error of each trial at N = {p.search_size:,} against each setting. The filled symbol is "
-        f"the "
-        "best trial of its model.",
+        "the best trial of its model. Bars: standard error over the repeats.",
         alt="Scatter plots of validation error against six settings. "
         + " ".join(
             f"Best {row['model']}: {spell(row)}: {row['mae_validation_meV']:.1f} meV." for _, row in best.iterrows()
         ),
-        data=done[["model", "trial", *columns, "mae_validation_meV", "mae_test_meV"]],
+        data=done[
+            ["model", "trial", *columns, "mae_validation_meV", "mae_validation_std_meV", "repeats", "mae_test_meV"]
+        ],
     )
 ranks = []
 for model, part in done.groupby("model", sort=False):
@@ -199,6 +200,7 @@ if len(best):
         f"{counted(len(part), 'trial')} of {model} (learning rate {span(part, 'learning_rate', '{:.1e}')}, dropout "
         f"{span(part, 'dropout', '{:.2f}')}, weight decay {span(part, 'weight_decay', '{:.1e}')})"
         for model, part in good.items()
+        if len(part) > 1
     ]
     band = 1.96 / np.sqrt(fewest - 1) if fewest > 2 else np.inf
     beyond_chance = [
@@ -208,53 +210,53 @@ if len(best):
         if abs(row[label]) > band
     ]
     n_ranks = int(ranks[list(columns.values())].notna().to_numpy().sum())
-    seen_search = (
-        f"{short_search} (± is the standard error over {counted(search.repeats(p.search_size), 'repeat')}.) Within one "
-        f"standard error of the best are {listed(close)}: the search does not tell these apart. The highest errors are "
-        f"{', '.join(f'{m} {v:.0f} meV' for m, v in worst.items())}. "
-        + (
-            "There are too few trials for rank correlations."
-            if not n_ranks
-            else f"Beyond the ±{band:.1f} of chance are {len(beyond_chance)} of {n_ranks} rank correlations, "
-            f"{listed(beyond_chance)}, where {0.05 * n_ranks:.1f} would be expected if no setting mattered."
-            if beyond_chance
-            else f"Beyond the ±{band:.1f} of chance is none of {n_ranks} rank correlations."
+    seen_search = short_search
+    if error.notna().all():
+        seen_search += f" (± is the standard error over {counted(search.repeats(p.search_size), 'repeat')}.)"
+        seen_search += (
+            f" Within one standard error of the best of their kind are {listed(close)}, which the search does not tell "
+            "apart."
+            if close
+            else " No other trial is within one standard error of the best of its kind."
         )
-        + " Selection by test error "
-        + ("picks the same trials." if same else "picks other trials for at least one model.")
-    )
+    seen_search += f" The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}."
+    if n_ranks:
+        seen_search += (
+            f" {len(beyond_chance)} of {n_ranks} rank correlations {'exceeds' if len(beyond_chance) == 1 else 'exceed'} the "
+            f"±{band:.1f} of chance: "
+            f"{listed(beyond_chance)}; if no setting mattered, {0.05 * n_ranks:.1f} would on average."
+            if beyond_chance
+            else f" None of {n_ranks} rank correlations exceeds the ±{band:.1f} of chance."
+        )
+    else:
+        seen_search += " There are too few trials for rank correlations."
+    seen_search += " Selection by test error "
+    seen_search += "picks the same trials." if same else "picks other trials for at least one model."
     around_3e4 = {
         model: bool((part["learning_rate"].min() <= 6e-4) and (part["learning_rate"].max() >= 1.5e-4))
         for model, part in good.items()
     }
     tuned = best.set_index("model")["dropout"]
     decay = ranks.set_index("model")[["dropout", "weight decay"]]
-    seen_dropout = (
-        "The paper finds learning rates near 3e-4 best. "
-        + (
-            "Such rates are among the good trials of both models here. "
-            if all(around_3e4.values())
-            else "Such rates are among the good trials of "
-            f"{listed(m for m, yes in around_3e4.items() if yes) or 'neither'} here. "
-        )
-        + "It finds high dropout (about 0.5) a better regulariser than weight decay. Here the best trials have a "
-        f"dropout of {', '.join(f'{value:.2f} ({m})' for m, value in tuned.items())}, "
-        + ("as high as the paper's" if (tuned >= 0.4).all() else "lower than the paper's")
-        + (
-            "; the rank correlation of dropout with the error is "
+    seen_dropout = "The paper finds learning rates near 3e-4 best. Such rates are among the good trials of "
+    seen_dropout += f"{listed(m for m, yes in around_3e4.items() if yes) or 'neither model'} here. "
+    seen_dropout += (
+        "It finds high dropout (about 0.5) a better regulariser than weight decay. Here the best trials have a dropout "
+        f"of {listed(f'{value:.2f} ({m})' for m, value in tuned.items())}, "
+        + ("as high as the paper's." if (tuned >= 0.4).all() else "lower than the paper's.")
+    )
+    if n_ranks and decay.notna().all(axis=None):
+        clear = {
+            name: [m for m, value in decay[name].items() if abs(value) > band] for name in ("dropout", "weight decay")
+        }
+        seen_dropout += (
+            " The rank correlation of dropout with the error is "
             + listed(f"{row['dropout']:+.2f} ({m})" for m, row in decay.iterrows())
             + ", that of weight decay "
             + listed(f"{row['weight decay']:+.2f} ({m})" for m, row in decay.iterrows())
-            if decay.notna().all(axis=None)
-            else ""
+            + f". More than chance is that of dropout for {listed(clear['dropout']) or 'neither'}, that of weight "
+            f"decay for {listed(clear['weight decay']) or 'neither'}."
         )
-        + ". "
-        + (
-            "More dropout goes with larger errors, and weight decay matters little."
-            if (decay["dropout"] > 0).all() and (decay["weight decay"].abs() < decay["dropout"]).all()
-            else "Neither is clearly the better regulariser here."
-        )
-    )
 else:
     short_search = seen_search = seen_dropout = nothing
 display.glue("short_search", short_search)
@@ -296,7 +298,8 @@ display.glue(
         f"{value:.1f} meV ({model}; its best trial: {best.set_index('model').loc[model, 'mae_test_meV']:.1f} meV)"
         for model, value in own.items()
     )
-    + "."
+    + f". The former are single trainings, the latter means over {counted(search.repeats(p.search_size), 'training')} "
+    "and on a part of the test set, so that small differences decide nothing."
     if len(own)
     else "",
 )
@@ -346,7 +349,8 @@ display.show_table(
 archived = published.table("fig3_learning_curves").set_index(["model", "n_train"]).loc[("NN", 1_000_000)]
 display.glue(
     "paper_archived",
-    f"(its archived table, drawn above, {archived['mae_test_meV']:.1f} and {archived['mae_train_meV']:.1f} meV)",
+    f"(its archived table{', drawn above,' if max(p.sizes) >= 1_000_000 else ':'} "
+    f"{archived['mae_test_meV']:.1f} and {archived['mae_train_meV']:.1f} meV)",
 )
 parts, closing = [], ""
 for model, part in every.groupby("model", sort=False):
@@ -400,8 +404,7 @@ if len(trained):
     alike = records[(records["model"] == "DKL") & records["n_train"].isin(trained["n_train"])]
     alike = alike.dropna(subset=["mae_test_meV"])
     pairs = trained[~failed].merge(alike, on=["n_train", "fold"])
-    both_rates = sorted(alike["n_train"].unique())
-    one_rate = sorted(set(trained["n_train"]) - set(both_rates))
+    one_rate = sorted(set(trained["n_train"]) - set(alike["n_train"]))
     seen_fast = (
         f"With a learning rate of {fast:g}, that of smaller training sets, {int(failed.sum())} of "
         f"{len(trained)} trainings at N = {' and '.join(f'{n:,}' for n in sorted(trained['n_train'].unique()))} end "
@@ -410,8 +413,8 @@ if len(trained):
         f"the mean of all labels errs by {of_mean:.0f} meV. More environments go with wider layers, larger batches "
         f"and more inducing points here; which of these is to blame was not asked. The book's deep kernels are trained "
         "with lower rates there: "
-        + ", ".join(f"{usual[n]:.2g} at N = {n:,}" for n in both_rates)
-        + (f" (not yet at {listed(f'{n:,}' for n in one_rate)})." if one_rate else ".")
+        + listed(f"{usual[n]:.2g} at N = {n:,}" for n in slowed)
+        + (f" (at {listed(f'{n:,}' for n in one_rate)} without a result so far)." if one_rate else ".")
         if failed.any()
         else f"With a learning rate of {fast:g}, none of {len(trained)} trainings end like this."
     )

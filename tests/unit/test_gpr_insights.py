@@ -199,6 +199,8 @@ def test_the_way_of_the_best_sigma_is_told():
     text = findings.optimum(pd.concat([three, between]), "dtc", "DTC")
     assert "In between it is 10 meV at N = 1,000." in text  # the geometric mean of all three
     assert "From N = 1,000 to 4,000 it moves down in 2 of 3 folds." in text
+    same = three[three["n_train"] == 4000].assign(n_train=1000)
+    assert "it does not move." in findings.optimum(pd.concat([three, same]), "dtc", "DTC")
 
 
 def test_means_are_over_folds_that_all_compared_models_have():
@@ -226,6 +228,12 @@ def test_another_kernel_is_compared_fold_by_fold():
     text = findings.kernels(usual, other, {"dtc": "DTC", "fitc": "FITC"}, 4000)
     assert "changes DTC's lowest error by +10.0 ± 0.0 % and moves its best σ by a factor of 6" in text
     assert "and FITC's lowest error by +10.0" in text
+    one = findings.kernels(usual, other[other["fold"] == 1], {"dtc": "DTC"}, 4000, 3)
+    first = usual[(usual["estimator"] == "dtc") & (usual["fold"] == 1)]
+    assert f"its lowest instead of {first['rise_small'].item():.2f} times." in one  # of that fold alone
+    assert "+10.0 % (one fold)" in one
+    two = findings.kernels(usual, other[other["fold"] != 1], {"dtc": "DTC"}, 4000, 3)
+    assert "+10.0 ± 0.0 % (2 folds)" in two
     assert findings.kernels(usual, other.iloc[:0], {"dtc": "DTC"}, 4000) == findings.MISSING
 
 

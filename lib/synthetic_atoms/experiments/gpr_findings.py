@@ -125,12 +125,14 @@ def optimum(curves: pd.DataFrame, estimator: str, name: str) -> str:
         before = between[between["n_train"] == between["n_train"].max()].set_index("fold")["best_sigma_meV"]
         end = Paired.relative(last["best_sigma_meV"], before)
         if end.folds:
-            text += f" From N = {between['n_train'].max():,} to {large:,} it moves "
-            if estimator == "published":
-                text += "up." if end.above else "down."
+            text += f" From N = {between['n_train'].max():,} to {large:,} it "
+            if not (end.above or end.below):
+                text += "does not move."
+            elif estimator == "published":
+                text += "moves up." if end.above else "moves down."
             else:
                 up = end.above >= end.below
-                text += f"{'up' if up else 'down'} {in_folds(end.above if up else end.below, end.folds)}."
+                text += f"moves {'up' if up else 'down'} {in_folds(end.above if up else end.below, end.folds)}."
     if bool(first["at_edge"].any() or last["at_edge"].any()):
         text += " In some folds the lowest error is at an end of the scan, so the best σ may lie beyond."
     return text
@@ -177,7 +179,9 @@ def flattening(curves: pd.DataFrame, estimator: str, name: str) -> str:
     return text
 
 
-def kernels(usual: pd.DataFrame, other: pd.DataFrame, names: Mapping[str, str], n_train: int) -> str:
+def kernels(
+    usual: pd.DataFrame, other: pd.DataFrame, names: Mapping[str, str], n_train: int, n_folds: int | None = None
+) -> str:
     """What another kernel changes in the curves over sigma of each estimator at one N, fold by fold.
 
     Parameters
@@ -189,16 +193,20 @@ def kernels(usual: pd.DataFrame, other: pd.DataFrame, names: Mapping[str, str], 
         The estimators and how they are spelled.
     n_train
         The N.
+    n_folds
+        Number of folds of the study; fewer are told.
     """
     parts, rises = [], []
     for estimator, name in names.items():
         first, second = (part[part["estimator"] == estimator].set_index("fold") for part in (usual, other))
+        both = first.index.intersection(second.index)
+        first, second = first.loc[both], second.loc[both]
         lower = Paired.relative(second["lowest_meV"], first["lowest_meV"])
         if lower.folds:
             shift = second["best_sigma_meV"] / first["best_sigma_meV"]
             parts.append(
-                f"{name}'s lowest error by {percent(lower)} and moves its best σ by a factor of "
-                f"{mean_and_range(shift.dropna(), '{:.2g}')}"
+                f"{name}'s lowest error by {percent(lower, n_folds)} and moves its best σ by a factor of "
+                f"{mean_and_range(shift, '{:.2g}')}"
             )
             rises.append(
                 f"{name}'s test error is {mean_and_range(second['rise_small'])} times its lowest instead of "
