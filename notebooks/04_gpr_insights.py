@@ -496,7 +496,7 @@ display.glue("kernel_finding", kernel_finding)
 if len(code_curves):  # in the folds that both have
     both = usual_curves.merge(code_curves, on=["estimator", "fold"])[["estimator", "fold"]]
     usual_curves, code_curves = usual_curves.merge(both), code_curves.merge(both)
-kernels = pd.concat([usual_curves.assign(kernel=f"({offset}x·x')^{p.zeta}"), code_curves.assign(kernel=code_name)])
+labelled = {f"({offset}x·x')^{p.zeta}": usual_curves, code_name: code_curves}
 rows = [
     {
         "kernel": kernel,
@@ -507,7 +507,8 @@ rows = [
         "small, training": geometric_mean(part["rise_small_train"]),
         "folds": len(part),
     }
-    for (kernel, estimator), part in kernels.groupby(["kernel", "estimator"], sort=False)
+    for kernel, table in labelled.items()
+    for estimator, part in table.groupby("estimator", sort=False)
 ]
 display.show_table(
     pd.DataFrame(

@@ -222,8 +222,8 @@ if len(best):
     seen_search += f" The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}."
     if n_ranks:
         seen_search += (
-            f" {len(beyond_chance)} of {n_ranks} rank correlations {'exceeds' if len(beyond_chance) == 1 else 'exceed'} the "
-            f"±{band:.1f} of chance: "
+            f" {len(beyond_chance)} of {n_ranks} rank correlations "
+            f"{'exceeds' if len(beyond_chance) == 1 else 'exceed'} the ±{band:.1f} of chance: "
             f"{listed(beyond_chance)}; if no setting mattered, {0.05 * n_ranks:.1f} would on average."
             if beyond_chance
             else f" None of {n_ranks} rank correlations exceeds the ±{band:.1f} of chance."

@@ -61,6 +61,8 @@ def test_test_and_training_errors_have_a_panel_each():
     assert [len(y) for y in lines(test)] == [len(y) for y in lines(train)] == [3, 3, 13]
     np.testing.assert_array_equal(lines(test)[0], [40, 41, 42])
     np.testing.assert_array_equal(lines(train)[0], [20, 21, 22])
+    nothing = gpr.small_sigma(at_size.assign(mae_test_meV=np.nan, mae_train_meV=np.nan), paper.iloc[:0])
+    assert nothing.axes[0].get_yscale() == "log"
     without = gpr.small_sigma(at_size, paper.iloc[:0])
     assert len(without.axes[0].lines) == 2
     assert [text.get_text() for text in without.legends[0].get_texts()] == ["DTC", "FITC"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,6 +41,8 @@ def _open(look: dict[str, object]) -> dict[str, object]:
 
 
 def _sigma_axes(axes: Axes) -> None:
+    if not np.isfinite(axes.dataLim.get_points()).all():  # nothing on them
+        axes.set(xlim=(0.1, 1000), ylim=(10, 1000))
     axes.set_xscale("log")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
