@@ -220,16 +220,19 @@ def more_points_help(evidence: Evidence) -> Outcome:
 
 def ten_thousand_points(evidence: Evidence) -> Outcome:
     errors = _dtc_by_fold(evidence)
-    change, folds = {}, {}
+    change, folds, spread = {}, {}, {}
     for m, n in errors.columns:
         if m == 10_000 and (5000, n) in errors and n >= 10_000:
             ratio = (errors[m, n] / errors[5000, n]).dropna()
             if len(ratio):
-                change[n], folds[n] = float(ratio.mean() - 1), len(ratio)
+                change[n], folds[n], spread[n] = float(ratio.mean() - 1), len(ratio), float(ratio.std(ddof=1))
     if not change:
         return NO_RECORD
-    most = max(abs(value) for value in change.values())
-    text = ", ".join(f"{value:+.1%} at N = {n:,} ({folds[n]} folds)" for n, value in change.items())
+    where = max(change, key=lambda n: abs(change[n]))
+    most = abs(change[where])
+    text = ", ".join(f"{value:+.1%} at N = {n:,} ({counted(folds[n], 'fold')})" for n, value in change.items())
+    if abs(most - 0.1) < spread[where]:
+        text += "; the limit of 10% lies within the spread over the folds"
     return judged(most < 0.05, most < 0.1, text)
 
 
