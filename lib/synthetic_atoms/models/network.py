@@ -17,6 +17,10 @@ CHUNK = 8192
 """Rows handled at a time outside of training, so that memory does not grow with the data."""
 
 
+IN_CACHE = 1024
+"""Rows handled at a time on a processor: large enough for its BLAS, and what they become stays in its cache."""
+
+
 class Network(nn.Module):
     """Fully connected layers with CELU between them, the last one linear.
 
@@ -101,8 +105,9 @@ class Scaler:
             If the rows are not finite numbers, or have another number of features.
         """
         out = torch.empty((len(x), len(self.mean)), dtype=torch.float32, device=device)
-        for start in range(0, len(x), CHUNK):
-            stop = min(start + CHUNK, len(x))
-            block = (read_rows(x, start, stop, len(self.mean)) - self.mean) / self.scale
-            out[start:stop] = torch.from_numpy(block.astype(np.float32))
+        for start in range(0, len(x), IN_CACHE):
+            stop = min(start + IN_CACHE, len(x))
+            block = read_rows(x, start, stop, len(self.mean)) - self.mean
+            block /= self.scale
+            out[start:stop] = torch.from_numpy(block)
         return out

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.models.checkpoint import Checkpoint, attempt_file
 from synthetic_atoms.models.inputs import InputError, checked
-from synthetic_atoms.models.network import CHUNK, Scaler
+from synthetic_atoms.models.network import CHUNK, IN_CACHE, Scaler
 from synthetic_atoms.models.rows import Rows, read_rows, read_targets
 from synthetic_atoms.models.training import TrainingOptions, choose_device, is_integer, train
 from synthetic_atoms.models.weights import read_weights, write_weights
@@ -289,9 +289,10 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         network = self.network_.to(device).eval()
         parts = []
         try:
+            rows = IN_CACHE if device.type == "cpu" else CHUNK
             with torch.no_grad():
-                for start in range(0, len(X), CHUNK):
-                    stop = min(start + CHUNK, len(X))
+                for start in range(0, len(X), rows):
+                    stop = min(start + rows, len(X))
                     x = self.scaler_(read_rows(X, start, stop, self.n_features_in_), device)
                     parts.append(function(network, x).cpu().numpy())
         finally:
