@@ -480,9 +480,13 @@ def at_same_rate():
         return ""
     usual = records[records["n_train"] == n]
 
+    def of(first, second):
+        """The ratio of two sets of fits in the folds that both have."""
+        return findings.compare(pd.concat([first.assign(model="1"), second.assign(model="2")]), "1", "2").iloc[0]
+
     def ratio(first, second):
-        """Of two sets of fits in the folds that both have, in words."""
-        pair = findings.compare(pd.concat([first.assign(model="1"), second.assign(model="2")]), "1", "2").iloc[0]
+        """The same in words."""
+        pair = of(first, second)
         around = f" ({pair['low']:.2f} to {pair['high']:.2f})" if pair["folds"] > 1 else ""
         return f"{pair['ratio']:.2f}{around}", f"less in {pair['ahead']:.0f} of {counted(int(pair['folds']), 'fold')}"
 
@@ -494,6 +498,9 @@ def at_same_rate():
             f" At DKL's rate the network's error is {change} times as large as at its own, and DKL's is {times} times "
             f"that, {ahead}."
         )
+        lead, left = pairs["ratio"].iloc[-1], of(dkl, networks)["ratio"]
+        if lead < 1 and left > np.sqrt(lead):
+            text += " So most of DKL's lead at this size is due to its learning rate."
     if len(kernels):
         energy = data.load().local_energy_eV
         learned = kernels[kernels["mae_test_meV"] < 900 * float(np.abs(energy - energy.mean()).mean())]
@@ -509,7 +516,12 @@ def at_same_rate():
 rates = at_same_rate() if {"DKL", "NN"} <= set(p.models) else ""
 display.glue("seen_rates", rates)
 display.glue(
-    "short_rates", "There the two differ in their learning rates as well, which is asked below." if rates else ""
+    "short_rates",
+    "At that size most of the lead is due to another learning rate."
+    if "So most of" in rates
+    else "There the two differ in their learning rates as well, which is asked below."
+    if rates
+    else "",
 )
 
 # %% [markdown]
