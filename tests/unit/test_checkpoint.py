@@ -177,8 +177,9 @@ def test_rows_from_a_file_are_rows_of_an_array(make, data, tmp_path, monkeypatch
     X, y = data[0].astype(np.float32), data[1]
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr(network_module, "CHUNK", 16)
-    monkeypatch.setattr(network_regressor, "CHUNK", 16)
+    for module in (network_module, network_regressor):
+        for name in ("CHUNK", "IN_CACHE"):
+            monkeypatch.setattr(module, name, 16)
     blocks = Blocks(X)
     of_array, of_file, of_blocks = (make(max_epochs=2).fit(rows, y) for rows in (X, mapped, blocks))
     assert_same(of_file, of_array)
