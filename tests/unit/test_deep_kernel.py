@@ -275,7 +275,7 @@ def test_prediction_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = smooth_data()
     model = quick().fit(X, y)
     whole = model.predict(X, return_std=True)
-    monkeypatch.setattr(network_regressor, "CHUNK", 7)
+    monkeypatch.setattr(network_regressor, "IN_CACHE", 7)
     for part, expected in zip(model.predict(X, return_std=True), whole, strict=True):
         assert part == pytest.approx(expected, abs=1e-5)
     assert model.features(X).shape == (len(X), 3)

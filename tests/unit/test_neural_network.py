@@ -111,8 +111,9 @@ def test_prediction_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = smooth_data(100)
     model = quick(max_epochs=2).fit(X, y)
     whole = model.predict(X)
-    monkeypatch.setattr(network_regressor, "CHUNK", 7)
+    monkeypatch.setattr(network_regressor, "IN_CACHE", 7)
     monkeypatch.setattr(network_module, "CHUNK", 3)
+    monkeypatch.setattr(network_module, "IN_CACHE", 3)
     assert model.predict(X) == pytest.approx(whole, abs=1e-5)
     assert Scaler.of(X).scale == pytest.approx(X.std(0))
 
