@@ -267,8 +267,8 @@ display.glue("seen_dropout", seen_dropout)
 # {glue:text}`seen_search` {glue:text}`seen_dropout`
 #
 # The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N and are not taken from this
-# search, because it covers one size only. {glue:text}`own_settings` For other N, `best` in
-# `synthetic_atoms.experiments.hyperparameters` interpolates between the sizes that a search covers.
+# search, because it covers one size only. {glue:text}`own_settings` For other N, the function
+# `best` of `experiments.hyperparameters` interpolates between the sizes that a search covers.
 
 # %% [markdown]
 # ## Training and test error
