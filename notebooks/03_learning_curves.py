@@ -94,7 +94,7 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 #   training in which the process takes everything for noise begins again with half the learning rate ([Technical
 #   details](07_technical_details.ipynb)).
 #
-# The settings of the two are not the same: {numref}`tab-settings`. They were set by hand.
+# The settings of the two are not the same: {numref}`tab-network-settings`. They were set by hand.
 #
 # Errors are mean absolute errors (MAE) on the environments of trajectories that the model has not seen:
 # cross-validation in {glue:text}`n_folds` folds in which every trajectory lies wholly in the training set or wholly in
@@ -203,7 +203,7 @@ display.show_table(
             "most epochs",
         ],
     ),
-    name="settings",
+    name="network-settings",
     caption="Settings of the two kinds of network: width of each hidden layer, inducing points at most, first learning "
     "rate of Adam (halved after 10 epochs without progress, fewer beyond N = 100,000), environments in a step, epochs "
     "without a lower validation error after which training ends, and the most epochs.",
