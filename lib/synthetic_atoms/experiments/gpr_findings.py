@@ -214,9 +214,8 @@ def kernels(
             )
     if not parts:
         return MISSING
-    return (
-        f"At N = {n_train:,} it changes {', and '.join(parts)}. At the smallest σ of the scan {', and '.join(rises)}."
-    )
+    changes, small = (", and ".join(sentences) for sentences in (parts, rises))
+    return f"At N = {n_train:,} that kernel changes {changes}. At the smallest σ of the scan {small}."
 
 
 def shown_size(curves: pd.DataFrame, m_sparse: int) -> int | None:
