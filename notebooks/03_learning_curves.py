@@ -205,8 +205,8 @@ display.show_table(
     ),
     name="network-settings",
     caption="Settings of the two kinds of network: number and width of the hidden layers, inducing points at most, "
-    "first learning rate of Adam (halved after 10 epochs without progress, fewer beyond N = 100,000), environments in a "
-    "step, epochs without a lower validation error after which training ends, and the most epochs.",
+    "first learning rate of Adam (halved after 10 epochs without progress, fewer beyond N = 100,000), environments in "
+    "a step, epochs without a lower validation error after which training ends, and the most epochs.",
     formats={"N": "{:,.0f}", "inducing points": "{:.0f}", "learning rate": "{:.2g}"},
 )
 
