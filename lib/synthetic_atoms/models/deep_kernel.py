@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.models.inputs import is_integer
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.network_regressor import NetworkRegressor
 from synthetic_atoms.models.neural_network import shorter_patience
-from synthetic_atoms.models.training import TrainingOptions, choose_device, is_integer
+from synthetic_atoms.models.training import TrainingOptions, choose_device
 from synthetic_atoms.models.variational_gp import DeepGP
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -29,3 +30,8 @@ def checked(estimator: BaseEstimator, X: Any, y: Any = "no_validation", **option
         # Of a long complaint about NaN the first line says it all; others need their later lines.
         text = text.split("\n")[0] if "NaN" in text or "infinity" in text else " ".join(text.split())
         raise InputError(f"Expected finite numbers in arrays of matching shapes, found: {text.rstrip('.')}.") from error
+
+
+def is_integer(value: object) -> bool:
+    """Whether it is a whole number of an integral type, and not a truth value."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64
 from scipy.linalg.blas import dgemm
 
 from synthetic_atoms.errors import ParameterError
-from synthetic_atoms.models.inputs import InputError
+from synthetic_atoms.models.inputs import InputError, is_integer
 
 ROW_BLOCK = 512
 """Rows of the kernel matrix that are computed at a time: large enough for BLAS, small enough to stay in cache."""
@@ -45,7 +45,7 @@ class PolynomialKernel:
     prior_scale_eV: Real = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.zeta, Integral) or isinstance(self.zeta, bool) or self.zeta < 1:
+        if not is_integer(self.zeta) or self.zeta < 1:
             raise ParameterError(f"Expected zeta to be a positive integer, found {self.zeta!r}.")
         if not 0 <= self.offset < np.inf:
             raise ParameterError(f"Expected kernel_offset to be finite and not negative, found {self.offset!r}.")

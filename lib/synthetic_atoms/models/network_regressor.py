@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.models.checkpoint import Checkpoint, attempt_file
-from synthetic_atoms.models.inputs import InputError, checked
+from synthetic_atoms.models.inputs import InputError, checked, is_integer
 from synthetic_atoms.models.network import CHUNK, IN_CACHE, Scaler
 from synthetic_atoms.models.rows import Rows, read_rows, read_targets
-from synthetic_atoms.models.training import TrainingOptions, choose_device, is_integer, train
+from synthetic_atoms.models.training import TrainingOptions, choose_device, train
 from synthetic_atoms.models.weights import read_weights, write_weights
 from synthetic_atoms.splits import validation_split
 

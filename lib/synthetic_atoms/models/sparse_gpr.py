@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from synthetic_atoms.errors import DataError, ParameterError
 from synthetic_atoms.files import atomic_write
-from synthetic_atoms.models.inputs import checked
+from synthetic_atoms.models.inputs import checked, is_integer
 from synthetic_atoms.models.kernels import PolynomialKernel
 from synthetic_atoms.models.rows import UnfittedError, read_rows
 from synthetic_atoms.models.sparse_basis import RepresentativeBasis, lower_solve, predict_rows
@@ -251,7 +251,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> PolynomialKernel:
         if not isinstance(parameters[name], Real) or isinstance(parameters[name], bool):
             raise ParameterError(f"Expected {name} to be a number, found {parameters[name]!r}.")
     for name in ("zeta", "n_sparse", "chunk_size"):
-        if not isinstance(parameters[name], Integral) or isinstance(parameters[name], bool):
+        if not is_integer(parameters[name]):
             raise ParameterError(f"Expected {name} to be an integer, found {parameters[name]!r}.")
     for name in ("n_sparse", "chunk_size"):
         if parameters[name] < 1:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from synthetic_atoms.errors import ParameterError
+from synthetic_atoms.models.inputs import is_integer
 from synthetic_atoms.models.rows import Rows, UnfittedError, read_rows, read_targets
 from synthetic_atoms.models.sparse_basis import RepresentativeBasis, predict_rows
 from synthetic_atoms.models.sparse_gpr import SparseGPR, check_parameters
@@ -117,7 +117,7 @@ class SparseGPRPath:
         """Check and keep what is asked for: (n_train, estimator, sigma_meV, n_sparse) of each model."""
         requests = set()
         for n, estimator, sigma, m in wanted:
-            if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+            if not is_integer(n) or n < 1:
                 raise ParameterError(f"Expected every n_train to be an integer of at least 1, found {n!r}.")
             asked = {"estimator": estimator, "n_sparse": m, "sigma_meV": float(sigma)}
             self._kernel = check_parameters(shared | asked)

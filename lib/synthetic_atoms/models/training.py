@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +68,6 @@ class TrainingOptions:
         for name, (fine, expected) in allowed.items():
             if not fine:
                 raise ParameterError(f"Expected {name} to be {expected}, found {getattr(self, name)}.")
-
-
-def is_integer(value: object) -> bool:
-    """Whether it is a whole number of an integral type, and not a truth value."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def choose_device(device: str) -> torch.device:
