@@ -38,7 +38,7 @@ from ase.neighborlist import neighbor_list
 
 from synthetic_atoms import published, structure
 from synthetic_atoms.book import display, parameters
-from synthetic_atoms.categories import CATEGORIES, categories_of, how_many, listed, short_label, spelled
+from synthetic_atoms.categories import CATEGORIES, categories_of, how_many, short_label, spelled
 from synthetic_atoms.datasets import data_card, load_local_energies, load_total_energies
 from synthetic_atoms.datasets.embedded import TOTAL
 from synthetic_atoms.descriptors import coordination_numbers
@@ -51,6 +51,7 @@ from synthetic_atoms.paths import OWN_DATASETS, data_directory, is_own
 from synthetic_atoms.synthesis import costs
 from synthetic_atoms.synthesis.crystals import diamond, graphite
 from synthetic_atoms.synthesis.teacher import Teacher
+from synthetic_atoms.wording import about, listed
 
 p = parameters.validate_notebook("01_dataset", globals())
 
@@ -191,7 +192,7 @@ if has_chain and p.cost_structures:
 
 def cost_text(name):
     """A cost as the figure shows it."""
-    return f"{measured[name].ms_per_atom:.2g} ms per atom" if name in measured else "not measured here"
+    return f"{about(measured[name].ms_per_atom)} ms per atom" if name in measured else "not measured here"
 
 
 if not has_chain:
@@ -200,11 +201,12 @@ elif {"qm", "doubled", "teacher"} <= set(measured):
     ratio = measured["qm"].ms_per_atom / measured["teacher"].ms_per_atom
     minutes = {name: cost.ms_per_atom * everything.n_environments / 60_000 for name, cost in measured.items()}
     cost_remark = (
-        f"Per atom, a label of the teacher costs {measured['teacher'].ms_per_atom:.2g} ms and one of GFN1-xTB "
-        f"{measured['qm'].ms_per_atom:.2g} ms: {ratio:.0f} times as much. All {everything.n_environments:,} labels of "
-        f"the teacher would take {minutes['teacher']:.1f} minutes of one core. At the same time per atom as in a cell "
-        f"of {measured['qm'].n_atoms} atoms, GFN1-xTB would take {minutes['qm']:.0f} minutes. In larger cells it takes "
-        f"longer for each atom: {measured['doubled'].ms_per_atom:.2g} ms in one of {measured['doubled'].n_atoms}."
+        f"Per atom, a label of the teacher costs {about(measured['teacher'].ms_per_atom)} ms and one of GFN1-xTB "
+        f"{about(measured['qm'].ms_per_atom)} ms: {ratio:.0f} times as much. All {everything.n_environments:,} labels "
+        f"of the teacher would take {minutes['teacher']:.1f} minutes of one core. At the same time per atom as in a "
+        f"cell of {measured['qm'].n_atoms} atoms, GFN1-xTB would take {minutes['qm']:.0f} minutes. In larger cells it "
+        f"takes longer for each atom: {about(measured['doubled'].ms_per_atom)} ms in one of "
+        f"{measured['doubled'].n_atoms}."
     )
 else:
     reason = (
@@ -398,7 +400,8 @@ if p.dataset in OWN_DATASETS:
         caption=(
             f"Settings tried for the teacher, each fitted to {teacher_settings.TRIAL_CELLS:,} cells without every "
             "fifth one: errors (RMSE) on those, and how far the mean energies of sp² and sp³ atoms lie apart in those "
-            f"below {teacher_settings.COLD_K:,.0f} K. The first row is the teacher that labelled the data."
+            f"below {teacher_settings.COLD_K:,.0f} K. The first row has the settings of the teacher "
+            "that labelled the data, which was fitted to more cells."
         ),
         formats={
             "δ of SOAP (eV)": "{:g}",
@@ -423,7 +426,7 @@ if p.dataset in OWN_DATASETS:
     trials_remark = (
         f"Of the {len(trials)} settings tried the errors lie between {trials['rmse_energy_meV_per_atom'].min():.1f} "
         f"and {trials['rmse_energy_meV_per_atom'].max():.1f} meV per atom. How a GAP shares the energy of a cell among "
-        "its atoms depends on the prior scales δ of its terms; the total hardly does. A stronger SOAP term "
+        "its atoms may depend on the prior scales δ of its terms. A stronger SOAP term "
         f"(δ = {strong['delta_soap_eV']:g} instead of {weak['delta_soap_eV']:g} eV) changes the error by "
         f"{error_change:+.1f} meV per atom and the distance of sp² and sp³ atoms by {gap_change:+.0f} meV. In the "
         f"paper's data these atoms have nearly equal energies; in the last frames of ours sp² atoms lie {gap:.2f} eV "
@@ -586,7 +589,7 @@ elif as_in_paper and lowest < highest and p.dataset.split(":")[0] in (*OWN_DATAS
         f"The shares change strongly with density. At {lowest:.1f} g/cm³, {by_density.loc[lowest, 'sp_percent']:.0f} % "
         f"of the atoms are sp, in chains, and {by_density.loc[lowest, 'sp3_percent']:.0f} % are sp³. At {highest:.1f} "
         f"g/cm³, {by_density.loc[highest, 'sp_percent']:.1f} % are sp and {by_density.loc[highest, 'sp3_percent']:.0f} "
-        "% are sp³, as in tetrahedral amorphous carbon. The share of sp² is largest, "
+        "% are sp³. The share of sp² is largest, "
         f"{by_density.loc[most, 'sp2_percent']:.0f} %, at {most:.1f} g/cm³."
     )
 else:

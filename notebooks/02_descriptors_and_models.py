@@ -573,10 +573,9 @@ display.glue("teacher_remark", teacher_remark)
 # %% [markdown]
 # **What one sees.** {glue:text}`seen_settings` Of the {glue:text}`n_fits` fits {glue:text}`n_missing` are missing.
 #
-# **What it means.** Where a smooth weight helps, likely reasons are two. An atom that crosses a sharp cutoff changes
-# the descriptor at once, though the energy hardly notices; the regression has to learn to ignore that. And near atoms
-# matter more than far ones: a weight that says so spares the regression from finding it out.
-# {glue:text}`teacher_remark` With other labels the order may differ.
+# **What it means.** A likely reason why a weight by distance helps: near atoms matter more than far ones, and a weight
+# that says so spares the regression from finding it out. {glue:text}`teacher_remark` With other labels the order may
+# differ.
 #
 # **What differs from the paper.** The published errors belong to other data, with other labels. Only the shape of the
 # curve can be compared.
@@ -584,9 +583,9 @@ display.glue("teacher_remark", teacher_remark)
 # %% [markdown]
 # ### A weight that is gone at the cutoff
 #
-# The tuned weighting is {glue:text}`tuned_weight:.2f` at the cutoff, so a small step remains. Is there one as good
-# that falls below 0.02? This page tries {glue:text}`n_candidates` others on the same folds: steeper powers, and
-# polynomials {cite}`caro2019optimizing`.
+# The tuned weighting is {glue:text}`tuned_weight:.2f` at the cutoff, beyond which only the tails of the Gaussians
+# reach. Is there one as good that falls below 0.02? This page tries {glue:text}`n_candidates` others on the same folds:
+# steeper powers, and polynomials {cite}`caro2019optimizing`.
 
 # %% tags=["hide-input"]
 candidates = experiment.candidate_names()
@@ -637,7 +636,7 @@ else:
 if best is None:
     meaning = "Nothing can be said without the fits."
 elif eligible.loc[best, "difference"] < 0:
-    meaning = "A weight that is gone at the cutoff need not cost accuracy: the step at the cutoff was no help."
+    meaning = "A weight that is gone at the cutoff need not cost accuracy."
 else:
     meaning = "On these labels none that is gone at the cutoff is as good as the tuned weight."
 display.glue("meaning", meaning)

@@ -56,7 +56,7 @@ from synthetic_atoms.experiments import fine_tuning_findings as findings
 from synthetic_atoms.experiments import fine_tuning_grid as grid
 from synthetic_atoms.experiments import teacher_findings
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.fine_tuning import fine_tuning, network, weight_files
+from synthetic_atoms.experiments.fine_tuning import fine_tuning, fit_of, network, weight_files
 from synthetic_atoms.experiments.teachers import teachers
 from synthetic_atoms.figures import pretraining as figures
 from synthetic_atoms.figures import teachers as teacher_figures
@@ -151,11 +151,7 @@ searches = {
     if p.n_trials
 }
 trial_fits = [fit for fits in searches.values() for fit in fits]
-alike = p.n_trials and grid.chosen(grid.FINETUNED, all_labels) == grid.PLAIN  # direct training with these compares
-plain_fits = [grid.direct(study, all_labels, k, grid.PLAIN) for k in range(p.n_folds)] if alike else []
-records = fine_tuning(
-    study, [*table_fits, *fits_c, *fits_d, *trial_fits, *plain_fits], use_store=p.use_store, compute=p.compute
-)
+records = fine_tuning(study, [*table_fits, *fits_c, *fits_d, *trial_fits], use_store=p.use_store, compute=p.compute)
 
 
 def chosen_records(fits):
@@ -163,7 +159,16 @@ def chosen_records(fits):
     return grid.requests(study, fits).merge(records, on=list(grid.ASKED), how="left")
 
 
-table, curve_c, curve_d = (chosen_records(fits) for fits in (table_fits, fits_c, fits_d))
+competing = chosen_records([*table_fits, *fits_c, *fits_d])
+competing["used"] = findings.is_selected(competing)
+
+
+def used_records(fits):
+    """The records of some fits, of those settings that are used."""
+    return grid.requests(study, fits).merge(competing[competing["used"]], on=list(grid.ASKED))
+
+
+table, curve_c, curve_d = (used_records(fits) for fits in (table_fits, fits_c, fits_d))
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["rmse_test_meV_per_atom"].isna().sum()))
 
@@ -175,7 +180,7 @@ for fits in searches.values():
     rows.append(found)
     if found["rmse_validation_meV_per_atom"].notna().all():
         best.append(found.loc[found["rmse_validation_meV_per_atom"].idxmin()])
-used = all(
+as_searched = all(
     row[name] == grid.CHOSEN[row["training"]].get(row["n_qm_labels"], {}).get(name) for row in best for name in names
 )
 widths = grid.PRETRAINING["hidden_layers"]
@@ -186,15 +191,13 @@ display.glue(
     + (
         f"they were searched for: {p.n_trials} trials of each kind at each number in the first fold, a plain one and "
         "quasi-random ones, equally many for both kinds. The error on validation cells decides. The following trials "
-        "had the lowest"
-        + (
-            ", and their settings are used."
-            if used
-            else "; the settings used were chosen in this way with the book's data and are others."
-        )
+        "had the lowest" + ("." if as_searched else "; the book's data led to other ones, which are taken.")
         if best
         else "they were searched for with the book's data. No search was made here."
-    ),
+    )
+    + " A search in one fold rests on few validation cells. So at each number of labels its settings compete with the "
+    "plain ones in every fold, in direct training as in fine-tuning. Those with the lower validation error, averaged "
+    "over the folds, are used.",
 )
 if best:
     display.show_table(
@@ -235,6 +238,7 @@ tests = {
     "per-atom energies of D1": ("rmse_local_test_meV", "rmse_local_train_meV", "local_energies"),
     "total energies of D0, per atom": ("rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "qm_total_energy"),
 }
+trained_on = {"local_energies": (grid.PRETRAINED, grid.FINETUNED), "qm_total_energy": (grid.DIRECT, grid.FINETUNED)}
 lines = []
 for title, (test, train, key) in tests.items():
     for training, name in keys.items():
@@ -245,20 +249,20 @@ for title, (test, train, key) in tests.items():
                 "network": training,
                 "test (meV)": errors.mean(),
                 "spread (meV)": errors.std(),
-                "training (meV)": mean(training, train),
+                "training (meV)": mean(training, train) if training in trained_on[key] else np.nan,
                 "published test (meV)": paper_1.loc[key, name],
             }
         )
 display.show_table(
     pd.DataFrame(lines),
     name="finetuning",
-    caption=f"Root mean square errors of the three networks, mean and standard deviation over {p.n_folds} folds "
-    "(compare the paper's Table 1).",
+    caption=f"Root mean square errors of the three networks, mean and standard deviation over {p.n_folds} folds; "
+    "training errors where a network was trained on such labels (compare the paper's Table 1).",
     formats=dict.fromkeys(["test (meV)", "spread (meV)", "training (meV)", "published test (meV)"], "{:.1f}"),
 )
 
 # %% tags=["hide-input"]
-fold_0 = [fit for fit in table_fits if fit.fold == 0]
+fold_0 = [fit_of(row)[1] for row in table[table["fold"] == 0].to_dict("records")]
 kept = p.compute or all(any(file.is_file() for file in weight_files(study, fit)) for fit in fold_0)
 if kept:
     test = study.environments()[0].test
@@ -375,9 +379,8 @@ display.show(
     + f"; direct training {direct_all['rmse_test_meV_per_atom'].mean():.1f} meV per atom.",
     data=summary_c,
 )
-start, n_telling = findings.helps_from(
-    pd.concat([curve_c, curve_d[curve_d["n_qm_labels"] == all_labels]]).drop_duplicates(grid.ASKED)
-)
+at_all_labels = pd.concat([curve_c, curve_d[curve_d["n_qm_labels"] == all_labels]]).drop_duplicates(grid.ASKED)
+start, n_telling = findings.helps_from(at_all_labels)
 if summary_c["rmse_test_meV_per_atom"].isna().all() or direct_all["rmse_test_meV_per_atom"].isna().all():
     seen_size = nothing
 elif start is None:
@@ -391,13 +394,18 @@ else:
         f"one of the {n_telling} folds that have all sizes. The cells that a fold trains on have {n_atoms:,} atoms, "
         f"so that this is {about(start / n_atoms)} times as many."
     )
+little, n_little, n_folds_little = findings.gain_of_least_pretraining(at_all_labels)
+if np.isfinite(little):
+    seen_size += (
+        f" After pre-training on {n_little:,} environments alone the error is {little:.2f} times that of direct "
+        f"training (mean over {n_folds_little} folds)."
+    )
 display.glue("seen_size", seen_size)
 
 # %% [markdown]
-# {glue:text}`seen_size` In the paper, pre-training begins to help at about as many environments as D0 has. Few
-# environments can teach little, so that a gain from them is more likely one of settings: fine-tuning has others than
-# direct training ({numref}`tab-same-settings`). Pre-training has the same settings at each size, but for its batch,
-# which is smaller for few environments, and its epochs, which are more.
+# {glue:text}`seen_size` In the paper, pre-training begins to help at about as many environments as D0 has. Pre-training
+# has the same settings at each size, but for its batch, which is smaller for few environments, and its epochs, which
+# are more.
 
 # %% [markdown]
 # ## How many QM labels?
@@ -449,15 +457,13 @@ if known:
     n, estimate = max(known.items())
     bound = findings.is_lower_bound(curve_d, n)
     if bound:
-        text = f"fewer than {min(show['QM labels'])}: at least {estimate.value:.0f} times fewer"
+        text = f"fewer than {min(show['QM labels'])}: at least {estimate.value:.0f} times fewer (published: about 8)"
     else:
         text = (
             f"about {estimate.value:.1f} times fewer (90 % of bootstrap samples: "
-            f"{estimate.low:.1f} to {estimate.high:.1f})"
+            f"{estimate.low:.1f} to {estimate.high:.1f}; published: about 8)"
         )
-    short_labels = (
-        f"The error of direct training with {n:,} labels is reached by fine-tuning with {text} (published: about 8)."
-    )
+    short_labels = f"The error of direct training with {n:,} labels is reached by fine-tuning with {text}."
     fine = show.set_index("QM labels")[f"{grid.FINETUNED} (meV)"].dropna()
     worse = fine[fine >= pretrained_meV]
     gains_from = [int(n) for n in fine.index if n > max(worse.index, default=0)]
@@ -499,90 +505,50 @@ for name, value in {"short_labels": short_labels, "seen_labels": seen_labels, "s
 # {glue:text}`seen_labels` {glue:text}`seen_meet`
 
 # %% tags=["hide-input"]
-plain = chosen_records(plain_fits) if plain_fits else pd.DataFrame()
-both = findings.paired(pd.concat([plain, table[table["training"] == grid.FINETUNED]]))
-if np.isfinite(both.value):
-    shown = [
-        (name, part["rmse_validation_meV_per_atom"], part["rmse_test_meV_per_atom"])
-        for name, part in (
-            ("direct, as chosen", table[(table["training"] == grid.DIRECT)]),
-            ("direct, plain settings", plain),
-            ("fine-tuned (plain settings)", table[(table["training"] == grid.FINETUNED)]),
-        )
-    ]
-    display.show_table(
-        pd.DataFrame(
-            [
-                {
-                    "network": name,
-                    "validation (meV per atom)": validation.astype(float).mean(),
-                    "test (meV per atom)": test.astype(float).mean(),
-                    "spread (meV per atom)": test.astype(float).std(),
-                    "folds": int(test.notna().sum()),
-                }
-                for name, validation, test in shown
-            ]
-        ),
-        name="same-settings",
-        caption=f"Direct training with all {all_labels:,} labels in the settings that its search chose and in the "
-        "plain ones, which are those of fine-tuning; mean over the folds and standard deviation of the test error.",
-        formats=dict.fromkeys(["validation (meV per atom)", "test (meV per atom)", "spread (meV per atom)"], "{:.1f}"),
-    )
-    plain_mean = plain["rmse_test_meV_per_atom"].astype(float).mean()
-    seen_settings = (
-        f"With the plain settings direct training errs by {plain_mean:.1f} instead of {mean(grid.DIRECT):.1f} meV per "
-        f"atom. Fold by fold fine-tuning errs by {both.value:.1f} less than that ({both.low:.1f} to {both.high:.1f}), "
-        f"against {gap.value:.1f} less than direct training as chosen. "
-        + (
-            f"So {1 - both.value / gap.value:.0%} of the gain belongs to the settings, which the few validation "
-            "cells of one fold did not choose well."
-            if 0 < both.value < gap.value
-            else "The gain is not one of settings."
-        )
-    )
+competing["settings"] = ["plain" if grid.is_plain(text) else "search" for text in competing["hyperparameters"]]
+both = competing[competing.groupby(findings.KINDS)["settings"].transform("nunique") > 1]
+lines = []
+for (training, n_environments, n), part in both.groupby(findings.KINDS):
+    line = {"training": training, "environments": n_environments, "QM labels": n}
+    for name in ("search", "plain"):
+        mine = part[part["settings"] == name]
+        line[f"{name}: validation"] = mine["rmse_validation_meV_per_atom"].astype(float).mean()
+        line[f"{name}: test"] = mine["rmse_test_meV_per_atom"].astype(float).mean()
+        line[f"{name}: folds"] = int(mine["rmse_test_meV_per_atom"].notna().sum())
+    lines.append(line | {"used": part.loc[part["used"], "settings"].iloc[0]})
+display.show_table(
+    pd.DataFrame(lines or [{"training": "none: the search chose the plain settings everywhere"}]),
+    name="competing-settings",
+    caption="The settings that compete: those of the search in the first fold, and the plain ones. Validation and test "
+    "errors (meV per atom), means over the folds; the lower validation error decides.",
+    formats={"environments": "{:,.0f}", "QM labels": "{:,.0f}"}
+    | {f"{name}: {what}": "{:.1f}" for name in ("search", "plain") for what in ("validation", "test")},
+)
+unused = both[(both["training"] == grid.DIRECT) & (both["n_qm_labels"] == all_labels) & ~both["used"]]
+other_gap = findings.paired(pd.concat([unused, table[table["training"] == grid.FINETUNED]]))
+if np.isfinite([other_gap.value, gap.value]).all():
+    other_mean = unused["rmse_test_meV_per_atom"].astype(float).mean()
+    kind_of = unused["settings"].iloc[0]
     short_settings = (
-        f"Trained directly with fine-tuning's settings, it errs by {plain_mean:.1f}: "
-        f"{1 - both.value / gap.value:.0%} of the gain belongs to the settings."
-        if 0 < both.value < gap.value
-        else ""
+        "Settings matter too: with "
+        + ("those that its search in one fold found" if kind_of == "search" else "the plain ones")
+        + f", direct training on all labels errs by {other_mean:.1f} meV per atom."
+    )
+    seen_settings = (
+        f"{short_settings} Fine-tuning would then seem to gain {other_gap.value:.1f} meV per atom instead of "
+        f"{gap.value:.1f}."
     )
 else:
-    seen_settings = nothing
-    short_settings = ""
-    display.show_table(
-        pd.DataFrame(
-            {
-                "missing": [f"direct training, plain settings, fold {fit.fold}" for fit in plain_fits]
-                or ["not asked for: fine-tuning has other settings here"]
-            }
-        ),
-        name="same-settings",
-        caption="Fits for a comparison of settings that are not in the store.",
-    )
+    seen_settings, short_settings = nothing, ""
 display.glue("seen_settings", seen_settings)
 display.glue("short_settings", short_settings)
-copied = (
-    mean(grid.PRETRAINED) / mean(grid.DIRECT),
-    paper_1.loc["qm_total_energy", "pretrained"] / paper_1.loc["qm_total_energy", "direct"],
-)
-taught_meV = published.table("stated_values").set_index("quantity").loc["teacher_rmse_energy", "value"]
-display.glue(
-    "seen_copy",
-    f"The teacher errs by {teacher_meV:.1f} meV per atom on cells held out of its fit, direct training by "
-    f"{mean(grid.DIRECT):.1f} (published: {taught_meV:.1f} and {paper_1.loc['qm_total_energy', 'direct']:.1f}). What "
-    "differs more is how well the network copies the teacher: the pre-trained network's RMSE on per-atom energies is "
-    f"{local[grid.PRETRAINED]:.0f} meV (published: {theirs_local:.0f}), and on total energies "
-    f"it errs {copied[0]:.2f} times as much as direct training (published: {copied[1]:.2f})."
-    if np.isfinite([copied[0], teacher_meV, gap.value]).all()
-    else nothing,
-)
 
 # %% [markdown]
 # **Where the gain comes from.** {glue:text}`seen_copy` The teacher has also seen the cells on which fine-tuning is
 # tested, in the paper as here, so that a part of the gain is information about test cells (see below).
 #
-# **Settings.** Direct training is the harder search: few trials, one fold, a noisy validation set. Its chosen settings
-# were therefore compared with the plain ones in every fold. {glue:text}`seen_settings`
+# **Settings.** Direct training is the harder search: few trials, one fold, a noisy validation set.
+# {glue:text}`seen_settings`
 
 # %% [markdown]
 # ## Beyond the paper: the teacher
@@ -603,12 +569,12 @@ n_labels = min(p.teacher_labels, all_labels)
 lessons = teacher_findings.lessons(study, p.teacher_cells, p.teacher_frames, n_labels, taught_folds)
 asked = list(dict.fromkeys(lesson for part in lessons.values() for lesson in part))
 taught = teachers(study, asked, use_store=p.use_store, compute=p.compute)
-reference = fine_tuning(
-    study,
-    [grid.direct(study, n, k) for n in dict.fromkeys((n_labels, all_labels)) for k in taught_folds],
-    use_store=p.use_store,
-    compute=p.compute,
-)
+reference_fits = [
+    fit for n in dict.fromkeys((n_labels, all_labels)) for k in taught_folds for fit in grid.directs(study, n, k)
+]
+reference = fine_tuning(study, reference_fits, use_store=p.use_store, compute=p.compute)
+pool = pd.concat([competing[reference.columns], reference]).drop_duplicates(grid.ASKED)  # all folds decide
+reference = grid.requests(study, reference_fits).merge(findings.selected(pool), on=list(grid.ASKED))
 taught = teacher_findings.with_direct(taught, reference)
 place = {lesson: number for number, lesson in enumerate(asked)}
 parts = {name: taught.iloc[[place[lesson] for lesson in part]] for name, part in lessons.items()}
@@ -625,6 +591,24 @@ for name, value in {
 theirs = paper_1.loc["qm_total_energy"]
 stated = published.table("stated_values").set_index("quantity")["value"]
 paper_ratios = (float(stated["teacher_rmse_energy"]) / theirs["direct"], theirs["finetuned"] / theirs["direct"])
+at_all = reference[reference["n_qm_labels"] == all_labels].set_index("fold")["rmse_test_meV_per_atom"].astype(float)
+of_teacher = parts["source"][parts["source"]["source"] == "GAP"].groupby("fold")[teacher_findings.TEACHER_ERROR].first()
+of_teacher = of_teacher.dropna()
+local_pretrained = mean(grid.PRETRAINED, "rmse_local_test_meV")
+copied = mean(grid.PRETRAINED) / mean(grid.DIRECT)
+display.glue(
+    "seen_copy",
+    f"On the test cells of {len(of_teacher)} folds, to which it was fitted, the teacher errs by "
+    f"{of_teacher.mean():.1f} meV per atom, direct training in the same folds by {at_all[of_teacher.index].mean():.1f} "
+    f"(published, the teacher on all its own cells: {stated['teacher_rmse_energy']:.1f} and {theirs['direct']:.1f})"
+    + (f"; on cells held out of another fit the teacher errs by {teacher_meV:.1f}" if np.isfinite(teacher_meV) else "")
+    + ". What differs more is how well the network copies the teacher: the pre-trained network's RMSE on per-atom "
+    f"energies is {local_pretrained:.0f} meV (published: {paper_1.loc['local_energies', 'pretrained']:.0f}), and on "
+    f"total energies it errs {copied:.2f} times as much as direct training (published: "
+    f"{theirs['pretrained'] / theirs['direct']:.2f})."
+    if len(of_teacher) and np.isfinite([copied, gap.value, at_all[of_teacher.index].mean()]).all()
+    else nothing,
+)
 
 
 def spell_teachers(table, labels):
@@ -764,14 +748,15 @@ show_sources(
 said = []
 for n in dict.fromkeys(leak["n_qm_labels"]):
     found = teacher_findings.leakage(parts["leakage"], n)
-    gain = leak[(leak["n_qm_labels"] == n) & (leak["saw_test_cells"] == 0)].iloc[0]
-    if np.isfinite(found.value) and np.isfinite(gain["direct_meV"]):
-        total = gain["direct_meV"] - gain["rmse_test_meV_per_atom"]
+    blind = parts["leakage"].query("n_qm_labels == @n and saw_test_cells == 0")
+    gain = (blind["direct_meV"] - blind["rmse_test_meV_per_atom"]).dropna()
+    if np.isfinite(found.value) and len(gain):
         several = found.low < found.high
         spread = f" (folds drawn with replacement: {found.low:.2f} to {found.high:.2f})" if several else " (one fold)"
         said.append(
             f"With {n:,} labels, fine-tuning errs by {found.value:.2f} meV per atom more if the teacher has not seen "
-            f"the test cells{spread}; without them its gain over direct training is {total:.1f} meV per atom."
+            f"the test cells{spread}; without them its gain over direct training is {gain.mean():.1f} meV per atom"
+            + (f" ({gain.min():.1f} to {gain.max():.1f} in the folds)." if len(gain) > 1 else ".")
         )
 display.glue("seen_leakage", " ".join(said) if said else nothing)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Int
+
+from synthetic_atoms.wording import listed
 
 CATEGORIES = {"sp": 2, "sp2": 3, "sp3": 4}
 """Coordination numbers of the paper's three categories."""
@@ -61,11 +63,6 @@ def spelled(categories: Mapping[str, int]) -> str:
         f"{_WORDS[number]} ({_SHORT[name]})" if name in _SHORT else str(number) for name, number in categories.items()
     ]
     return f"{listed(words)} {'neighbour' if words == ['1'] else 'neighbours'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words joined by commas and a final "and"."""
-    return " and ".join([part for part in (", ".join(words[:-1]), words[-1]) if part]) if words else ""
 
 
 def how_many(number: int, what: str) -> str:

@@ -151,3 +151,9 @@ def test_a_finding_says_how_far_off_it_is():
     assert finding.difference == pytest.approx(0.02)
     assert not finding.fine
     assert "2.000%" in str(finding)
+
+
+def test_a_trial_that_diverges_again_is_fine():
+    assert Finding("NN", 100, 0, stored_meV=np.inf, found_meV=np.inf).fine
+    assert not Finding("NN", 100, 0, stored_meV=np.inf, found_meV=50.0).fine
+    assert not Finding("NN", 100, 0, stored_meV=50.0, found_meV=np.inf).fine

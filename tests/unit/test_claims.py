@@ -12,6 +12,8 @@ from synthetic_atoms.claims import curve_checks, network_checks
 from synthetic_atoms.claims.evidence import Evidence, best_of_equal_budgets
 from synthetic_atoms.claims.ledger import judged
 from synthetic_atoms.errors import DataError
+from synthetic_atoms.experiments import fine_tuning, hyperparameters, learning_curves
+from synthetic_atoms.experiments.records import RecordStore
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,41 @@ def test_the_gap_is_compared_with_smaller_sets_also_where_the_data_are_whole():
     assert network_checks.CHECKS["gap-large-data"](with_curves(alone, alone)).verdict == "not reproduced"
 
 
+def test_models_are_compared_in_the_folds_that_both_have():
+    """GPR errs less than NN in the two folds that both have; its other fold is another matter."""
+    rows = [
+        {"model": model, "fold": fold, "n_train": n, "mae_test_meV": error}
+        for model, errors in {"GPR": [10.0, 10.0, 1000.0], "NN": [20.0, 20.0], "DKL": [30.0, 30.0]}.items()
+        for fold, error in enumerate(errors)
+        for n in (100, 1000)
+    ]
+    rows += [{"model": "NN", "fold": 7, "n_train": n, "mae_test_meV": 1.0} for n in (100, 1000)]
+    outcome = curve_checks.CHECKS["gpr-best-small"](with_curves(pd.DataFrame(rows)))
+    assert outcome.verdict == "reproduced"
+    assert "NN: 50% at N = 100, 50% at 1,000" in outcome.ours
+    assert "2.00 at N = 100" in curve_checks.CHECKS["advantage-shrinks"](with_curves(pd.DataFrame(rows))).ours
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "columns"),
+    [
+        (learning_curves, "curves", ("n_folds", "seed")),
+        (fine_tuning, "tuning", ("n_folds", "seed")),
+        (hyperparameters, "trials", ("n_folds", "seed", "fold", "patience")),
+    ],
+)
+def test_records_of_another_split_are_no_evidence(monkeypatch, module, name, columns):
+    """Whoever computes with three folds, another seed or another budget adds records that the claims are not about."""
+    before = getattr(Evidence(), name)
+    assert len(before)
+    path, kept, read = module.store().path, module.store().read(), RecordStore.read
+    others = [kept.assign(**{column: kept[column] + 1}) for column in columns]
+    more = pd.concat([*others, kept], ignore_index=True)
+    monkeypatch.setattr(RecordStore, "read", lambda self: more if self.path == path else read(self))
+    found = getattr(Evidence(), name)
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), before.reset_index(drop=True), check_dtype=False)
+
+
 def test_the_best_trial_is_chosen_among_those_that_all_have_made():
     rows = [
         ("NN", 1000, 0, 60.0), ("NN", 1000, 1, 50.0), ("NN", 1000, 2, 10.0),  # DKL has no trial 2
@@ -185,7 +222,7 @@ def test_every_printed_number_has_a_value_of_ours():
     ours = table.set_index("what")["ours"]
     assert ours["atoms in a cell"] == "200"
     assert ours["melt"] == "9000 K for 5 ps"
-    assert ours["annealing"] == "100 ps at 2000 to 4000 K in steps of 100"
+    assert ours["annealing"] == "100 ps at 2000 to 4000 K in steps of 100 K"
     assert ours["cutoff for counting neighbours"] == "1.85 Å"
 
 

@@ -146,7 +146,7 @@ def test_a_small_run_gives_every_record_and_keeps_pre_training():
     most, labels = SMALL.most_environments(), SMALL.most_labels()
     fits = [grid.direct(SMALL, labels, 1), grid.pretrained(60, 1), grid.finetuned(SMALL, 60, labels, 1)]
     table = experiment.fine_tuning(SMALL, fits, use_store=False, workers=0)
-    assert sorted(table["training"]) == sorted(grid.TRAININGS)
+    assert sorted(table["training"]) == sorted((grid.DIRECT, grid.FINETUNED, grid.PRETRAINED))
     assert np.isfinite(table.filter(like="rmse_test").to_numpy(dtype=float)).all()
     kept = experiment.weight_files(SMALL, fits[1])[1]
     assert kept.is_file()
@@ -157,3 +157,69 @@ def test_a_small_run_gives_every_record_and_keeps_pre_training():
     study, fit = experiment.fit_of(row.to_dict())
     assert fit == fits[2]
     assert study.n_folds == 2
+
+
+def competitors(*settings: tuple[str, list[float]]) -> pd.DataFrame:
+    """Records of direct training on 100 labels: validation errors by fold for each of some settings."""
+    return pd.DataFrame(
+        [
+            {
+                "training": grid.DIRECT, "n_pretrain_environments": 0, "n_qm_labels": 100, "fold": fold,
+                "hyperparameters": name, findings.VALIDATION: error, findings.ERROR: 100 - error,
+            }
+            for name, errors in settings
+            for fold, error in enumerate(errors)
+        ]
+    )  # fmt: skip
+
+
+def test_the_settings_with_the_lower_validation_error_over_all_folds_are_used():
+    table = competitors(("search", [10.0, 40.0, 40.0]), ("plain", [30.0, 30.0, 20.0]))
+    found = findings.selected(table)
+    assert set(found["hyperparameters"]) == {"plain"}  # though its test errors are higher, and it loses in fold 0
+    assert list(found["fold"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "used"),
+    [
+        ([10.0, 10.0, 10.0], [1.0, np.nan, np.nan], "search"),  # what lacks folds does not compete
+        ([np.nan, np.nan, np.nan], [1.0, 1.0, np.nan], "plain"),
+        ([np.nan, np.nan, np.nan], [np.nan, np.nan, np.nan], "search"),
+        ([5.0, 5.0, 5.0], [5.0, 5.0, 5.0], "search"),
+    ],
+)
+def test_settings_compete_in_the_folds_that_all_have(first, second, used):
+    found = findings.selected(competitors(("search", first), ("plain", second)))
+    assert set(found["hyperparameters"]) == {used}
+    assert len(found) == 3
+
+
+def test_kinds_of_fits_choose_their_settings_by_themselves():
+    one = competitors(("search", [1.0]), ("plain", [2.0]))
+    other = competitors(("search", [2.0]), ("plain", [1.0])).assign(n_qm_labels=200)
+    alone = competitors(("only", [np.nan])).assign(training=grid.PRETRAINED, n_qm_labels=0)
+    found = findings.selected(pd.concat([one, other, alone], ignore_index=True))
+    assert dict(zip(found["n_qm_labels"], found["hyperparameters"], strict=True)) == {
+        100: "search", 200: "plain", 0: "only",
+    }  # fmt: skip
+
+
+def test_each_kind_of_training_competes_with_the_plain_settings():
+    for training in (grid.DIRECT, grid.FINETUNED):
+        for n in (10, 100, 1000):
+            searched, *plain = grid.candidates(training, n)
+            assert searched == grid.chosen(training, n)
+            assert plain == [grid.PLAIN]
+    assert grid.candidates(grid.FINETUNED, 1462) == [grid.PLAIN]  # what its search has chosen
+    few, many = (grid.directs(SMALL, n, 0) for n in (5, 18))
+    assert [grid.is_plain(fit.hyperparameters) for fit in (*few, *many)] == [False, True, False, True]
+
+
+def test_the_gain_of_the_least_pre_training_is_taken_in_the_folds_that_both_have():
+    table = records({100: 10.0}, {100: 8.0})
+    more = table[table["training"] == grid.FINETUNED].assign(n_pretrain_environments=5000)
+    extra = table[(table["training"] == grid.DIRECT) & (table["fold"] == 0)].assign(fold=9, **{findings.ERROR: 1.0})
+    ratio, n, folds = findings.gain_of_least_pretraining(pd.concat([table, more, extra], ignore_index=True))
+    assert (n, folds) == (1000, 4)
+    assert ratio == pytest.approx(0.8)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthetic_atoms.errors import DataError
-from synthetic_atoms.experiments.records import RecordStore, accelerator_of, machine
+from synthetic_atoms.errors import DataError, ParameterError
+from synthetic_atoms.experiments.records import TEXT, RecordStore, accelerator_of, machine, read_or_compute
 
 
 def store(folder: Path) -> RecordStore:
@@ -115,3 +115,84 @@ def test_a_last_row_without_its_end_is_found(tmp_path):
 def test_a_record_says_which_gpu_did_the_work():
     assert accelerator_of(machine()) is None
     assert accelerator_of(machine("NVIDIA H200")) == "NVIDIA H200"
+
+
+@pytest.mark.parametrize(
+    "column", [name for name in TEXT if name.endswith(("fingerprint", "settings")) or name == "network"]
+)
+def test_a_digest_that_looks_like_a_number_stays_what_it_is(tmp_path, column):
+    kept = RecordStore(tmp_path / "fits.csv", asked=[column, "fold"], found=["mae_meV"])
+    for digest in ("012345678901", "12345e678901"):
+        kept.add([{column: digest, "fold": 0, "mae_meV": 1.0}])
+        assert kept.select(pd.DataFrame([{column: digest, "fold": 0}]))["mae_meV"].notna().all()
+    assert len(kept.read()) == 2
+
+
+def test_every_digest_that_records_ask_for_is_text():
+    from synthetic_atoms.experiments import fine_tuning_grid, map_measures, teachers
+
+    for module in (fine_tuning_grid, map_measures, teachers):
+        digests = {name for name in module.ASKED if name.endswith(("fingerprint", "settings", "hyperparameters"))}
+        assert digests <= set(TEXT)
+    assert "network" in map_measures.ASKED
+    assert "network" in TEXT
+
+
+class Work:
+    """Computes records, keeps them, and remembers what it was asked for."""
+
+    def __init__(self, failing: int | None = None) -> None:
+        self.asked: list[int] = []
+        self.failing = failing
+
+    def __call__(self, missing, keep):
+        done, failures = [], []
+        for fold in missing["fold"]:
+            self.asked.append(fold)
+            if fold == self.failing:
+                failures.append(ParameterError(f"fold {fold}"))
+                continue
+            done.append(row(fold=fold, mae=float(fold)))
+            keep(done[-1:])
+        return done, failures
+
+
+def wanted(*folds: int) -> pd.DataFrame:
+    return pd.DataFrame([row(fold=fold) for fold in folds])[["model", "n_train", "fold"]]
+
+
+def test_only_what_the_store_lacks_is_computed_and_only_where_that_is_asked_for(tmp_path):
+    store(tmp_path).add([row(fold=1, mae=9.0)])
+    work = Work()
+    found = read_or_compute(wanted(2, 1), store(tmp_path), "mae_meV", work, use_store=True, compute=False)
+    np.testing.assert_array_equal(found["mae_meV"], [np.nan, 9.0])
+    assert work.asked == []
+    found = read_or_compute(wanted(2, 1), store(tmp_path), "mae_meV", work, use_store=True, compute=True)
+    np.testing.assert_array_equal(found["mae_meV"], [2.0, 9.0])
+    assert work.asked == [2]
+    assert len(store(tmp_path).read()) == 2
+
+
+def test_without_the_store_everything_is_computed_and_nothing_is_kept(tmp_path):
+    store(tmp_path).add([row(fold=1, mae=9.0)])
+    work = Work()
+    found = read_or_compute(wanted(2, 1), store(tmp_path), "mae_meV", work, use_store=False, compute=True)
+    np.testing.assert_array_equal(found["mae_meV"], [2.0, 1.0])
+    assert list(found["fold"]) == [2, 1]
+    assert work.asked == [2, 1]
+    assert len(store(tmp_path).read()) == 1
+
+
+def test_a_failure_is_raised_and_what_was_finished_is_kept(tmp_path):
+    with pytest.raises(ParameterError, match="fold 2"):
+        read_or_compute(wanted(1, 2, 3), store(tmp_path), "mae_meV", Work(2), use_store=True, compute=True)
+    assert sorted(store(tmp_path).read()["fold"]) == [1, 3]
+
+
+@pytest.mark.parametrize("use_store", [True, False])
+def test_nothing_wanted_is_nothing_computed(tmp_path, use_store):
+    work = Work()
+    found = read_or_compute(wanted(1)[:0], store(tmp_path), "mae_meV", work, use_store=use_store, compute=True)
+    assert found.empty
+    assert list(found) == store(tmp_path).columns
+    assert work.asked == []

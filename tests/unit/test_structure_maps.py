@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -101,6 +103,25 @@ def test_stored_maps_are_those_of_the_present_data():
     coordination = study.dataset.coordination()[maps.rows]
     near = measured.neighbours(maps.coordinates[experiment.LEARNED])
     assert measured.purity(near, coordination, 2) > 0.8  # the island of sp atoms
+
+
+@pytest.mark.parametrize("other", [{"n_neighbors": 15}, {"min_dist": 0.5}, {"n_epochs": 10}, {"n_environments": 500}])
+def test_maps_with_other_settings_are_not_those_that_are_stored(other):
+    assert experiment.stored_maps(experiment.MapStudy(**other)) is None
+
+
+def test_maps_come_back_for_the_settings_that_they_were_made_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "data_directory", lambda: tmp_path)
+    study = experiment.MapStudy(n_environments=50, n_neighbors=5)
+    rng = np.random.default_rng(0)
+    places = {name: rng.normal(size=(50, 2)) for name in experiment.MAPS}
+    experiment.write_maps(study, experiment.StoredMaps(study.rows(), places, np.arange(50) % 7, (1.0, 2.0, 3.0)))
+    found = experiment.stored_maps(study)
+    for name in experiment.MAPS:
+        np.testing.assert_allclose(found.coordinates[name], places[name], rtol=1e-3)
+    assert found.seconds == (1.0, 2.0, 3.0)
+    assert experiment.stored_maps(replace(study, n_neighbors=6)) is None
+    assert experiment.stored_maps(replace(study, training=replace(study.training, soap="plain"))) is None
 
 
 def test_an_environment_of_the_map_is_placed_where_it_is():

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
 from synthetic_atoms.datasets import data_card
-from synthetic_atoms.experiments import fine_tuning, gpr_path, hyperparameters, learning_curves, map_measures
+from synthetic_atoms.experiments import (
+    fine_tuning,
+    gpr_grid,
+    gpr_path,
+    hyperparameters,
+    learning_curves,
+    map_measures,
+    teachers,
+)
 from synthetic_atoms.experiments.all_models import whole
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED, FineTuning, direct, finetuned, pretrained
+from synthetic_atoms.experiments.fine_tuning_findings import selected
+from synthetic_atoms.experiments.fine_tuning_grid import (
+    DIRECT,
+    FINETUNED,
+    PRETRAINED,
+    FineTuning,
+    directs,
+    finetuneds,
+    pretrained,
+)
 from synthetic_atoms.experiments.learning_curves import Curve, without_held_out
+from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, stored_maps
+from synthetic_atoms.experiments.teacher_findings import TEACHER_ERROR
 
 USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
 """The settings of GPR that the paper names."""
@@ -60,12 +81,16 @@ class Evidence:
         """All trajectories: ``embedded`` is a part of them, other data are whole."""
         return whole(self.dataset)
 
-    def _of_these_data(self, table: pd.DataFrame, dataset: Dataset | None = None) -> pd.DataFrame:
-        data = (dataset or self.dataset).load()
-        return table[(table["dataset_fingerprint"] == data.fingerprint[:12]) & (table["soap"] == self.soap)]
+    def _records(self, kept_by: ModuleType, dataset: Dataset | None = None, **study: object) -> pd.DataFrame:
+        """Records of an experiment with some data, this descriptor, and what else is given by column."""
+        dataset = dataset or self.dataset
+        table = kept_by.store(dataset.name).read()
+        asked = {"dataset_fingerprint": dataset.load().fingerprint[:12], "soap": self.soap, **study}
+        return table[np.logical_and.reduce([table[name] == value for name, value in asked.items()])]
 
     def _gpr_of(self, dataset: Dataset) -> pd.DataFrame:
-        table = self._of_these_data(gpr_path.store().read(), dataset)
+        study = gpr_grid.Study()
+        table = self._records(gpr_path, dataset, n_folds=study.n_folds, seed=study.seed)
         return table[(table["zeta"] == USUAL["zeta"]) & (table["kernel_offset"] == USUAL["kernel_offset"])]
 
     @cached_property
@@ -89,10 +114,10 @@ class Evidence:
         ]
 
     def _curves_of(self, dataset: Dataset, gpr: pd.DataFrame) -> pd.DataFrame:
-        networks = self._of_these_data(learning_curves.store().read(), dataset)
+        usual = Curve(soap=self.soap)
+        networks = self._records(learning_curves, dataset, n_folds=usual.n_folds, seed=usual.seed)
         usual_settings = [
-            json.dumps(Curve(soap=self.soap).settings(row.model, int(row.n_train)), sort_keys=True)
-            == row.hyperparameters
+            json.dumps(usual.settings(row.model, int(row.n_train)), sort_keys=True) == row.hyperparameters
             for row in networks.itertuples()
         ]
         networks = without_held_out(networks[np.array(usual_settings, dtype=bool)])
@@ -142,22 +167,28 @@ class Evidence:
 
     @cached_property
     def tuning(self) -> pd.DataFrame:
-        """Records of direct training, pre-training and fine-tuning with the chosen settings (no trials)."""
-        table = self._of_these_data(fine_tuning.store().read())
+        """Records of direct training, pre-training and fine-tuning with the settings that are used (no trials)."""
+        study = FineTuning(self.dataset, soap=self.soap)
+        table = self._records(fine_tuning, n_folds=study.n_folds, seed=study.seed)
         if table.empty:
             return table
-        study = FineTuning(self.dataset, soap=self.soap)
-        keep = []
+        compete = []
         for row in table.to_dict("records"):
             n_pre, n, fold = (int(row[k]) for k in ("n_pretrain_environments", "n_qm_labels", "fold"))
-            if row["training"] == DIRECT:
-                fit = direct(study, n, fold)
-            elif row["training"] == FINETUNED:
-                fit = finetuned(study, n_pre, n, fold)
-            else:
-                fit = pretrained(n_pre, fold)
-            keep.append(fit.hyperparameters == row["hyperparameters"])
-        return table[np.array(keep)]
+            fits = {
+                DIRECT: lambda n_pre, n, fold: directs(study, n, fold),
+                FINETUNED: lambda n_pre, n, fold: finetuneds(study, n_pre, n, fold),
+                PRETRAINED: lambda n_pre, n, fold: [pretrained(n_pre, fold)],
+            }[row["training"]](n_pre, n, fold)
+            compete.append(row["hyperparameters"] in [fit.hyperparameters for fit in fits])
+        return selected(table[np.array(compete)])
+
+    def teacher_on_own_cells(self, folds: Sequence[int]) -> pd.Series:
+        """Error of the dataset's own teacher on the test cells of some folds, to which it was fitted, by fold."""
+        study = FineTuning(self.dataset, soap=self.soap)
+        table = self._records(teachers, n_folds=study.n_folds, seed=study.seed)
+        own = table[(table["source"] == teachers.GAP.source) & table["fold"].isin(folds)]
+        return own.groupby("fold")[TEACHER_ERROR].first()
 
     def curve_d(self) -> pd.DataFrame:
         """Direct training, and fine-tuning after pre-training on everything, for every number of labels."""
@@ -176,8 +207,13 @@ class Evidence:
     @cached_property
     def map_summary(self) -> pd.DataFrame:
         """Measures of the maps, means over the seeds, by representation."""
-        table = self._of_these_data(map_measures.store().read())
-        return map_measures.summary(table).set_index("representation") if len(table) else pd.DataFrame()
+        study = MapStudy()
+        settings = {name: getattr(study, name) for name in ("n_neighbors", "n_epochs", "min_dist")}
+        table = self._records(map_measures, **settings)
+        if table.empty:
+            return pd.DataFrame()
+        largest = table[table["n_environments"] == table["n_environments"].max()]
+        return map_measures.summary(largest).set_index("representation")
 
     @cached_property
     def maps(self) -> StoredMaps | None:
@@ -185,18 +221,28 @@ class Evidence:
         return stored_maps(MapStudy(FineTuning(self.dataset, soap=self.soap)))
 
     @cached_property
+    def _all_trials(self) -> pd.DataFrame:
+        search = Search(soap=self.soap)
+        columns = ("n_folds", "fold", "seed", "max_test", "patience")
+        table = self._records(hyperparameters, **{name: getattr(search, name) for name in columns})
+        usual = [
+            (row.max_epochs, row.repeats) == (search.epoch_cap(row.n_train), search.repeats(row.n_train))
+            for row in table.itertuples()
+        ]
+        return table[np.array(usual, dtype=bool)]
+
+    @cached_property
     def trials(self) -> pd.DataFrame:
         """The best trial of each model by validation error, among the trials that all models have: equal budgets.
 
         ``n_trials`` says how many these are.
         """
-        table = self._of_these_data(hyperparameters.store().read())
-        return best_of_equal_budgets(table, among="model", within="n_train")
+        return best_of_equal_budgets(self._all_trials, among="model", within="n_train")
 
     @cached_property
     def network_trials(self) -> pd.DataFrame:
         """The best trial of NN by validation error, by training-set size, among the trials that every size has."""
-        table = self._of_these_data(hyperparameters.store().read())
+        table = self._all_trials
         best = best_of_equal_budgets(table[table["model"] == "NN"], among="n_train", within="model")
         return best.set_index("n_train").sort_index() if len(best) else best
 

@@ -27,7 +27,7 @@ def _grid(values: np.ndarray, unit: str, digits: int) -> str:
     found = np.unique(values)
     steps = np.unique(np.round(np.diff(found), 6))
     text = f"{found[0]:.{digits}f} to {found[-1]:.{digits}f} {unit}"
-    return f"{text} in steps of {steps[0]:.{digits}f}" if len(steps) == 1 else f"{text}, {len(found)} values"
+    return f"{text} in steps of {steps[0]:.{digits}f} {unit}" if len(steps) == 1 else f"{text}, {len(found)} values"
 
 
 def _table_1(training: str, column: str) -> Callable[[Evidence], str]:
@@ -87,9 +87,9 @@ def _most(evidence: Evidence, column: str) -> str:
 
 
 VALUES: dict[str, Callable[[Evidence], str]] = {
-    "environments": lambda e: f"{e.dataset.load().n_environments:,}",
+    "environments": lambda e: f"{e.whole_dataset.load().n_environments:,}",
     "labelling": lambda e: "measured when chapter 01 runs",
-    "trajectories": lambda e: str(len(np.unique(e.dataset.load().trajectory))),
+    "trajectories": lambda e: str(len(np.unique(e.whole_dataset.load().trajectory))),
     "atoms": lambda e: str(e.dataset.load().n_environments // e.dataset.load().n_frames),
     "densities": lambda e: _grid(e.dataset.load().density_g_cm3, "g/cm³", 1),
     "melt": lambda e: f"{_protocol(e, 'melt_K'):.0f} K for {_protocol(e, 'melt_ps'):g} ps",

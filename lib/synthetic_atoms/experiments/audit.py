@@ -72,6 +72,8 @@ class Finding:
     @property
     def difference(self) -> float:
         """Relative difference of the two."""
+        if self.found_meV == self.stored_meV:  # infinite ones, of a trial that diverged, too
+            return 0.0
         least = LEAST_meV if self.unit == "meV" else 0.0
         return abs(self.found_meV - self.stored_meV) / max(self.stored_meV, least)
 

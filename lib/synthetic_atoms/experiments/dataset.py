@@ -49,8 +49,9 @@ class Dataset:
         """
         if replace(self, name="", seed=0) != Dataset(""):
             raise ParameterError(
-                "Stored results are those of whole datasets: with 'n_trajectories' expected use_store=false and "
-                "compute=true, found use_store=true."
+                "Stored results are those of whole datasets: with a part of one (n_trajectories, "
+                "frames_per_trajectory or energy_column) expected use_store=false and compute=true, found "
+                "use_store=true."
             )
 
 

@@ -30,7 +30,15 @@ from synthetic_atoms.experiments.fine_tuning_grid import (
     pretrained,
     requests,
 )
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import fit_total_energies, total_energies
@@ -209,39 +217,38 @@ def fine_tuning(
     """
     if use_store:
         study.dataset.check_stored()
-    wanted = requests(study, fits)
-    missing = wanted
-    if use_store:
-        records = store(study.dataset.name).select(wanted)
-        missing = wanted[records["rmse_test_meV_per_atom"].isna().to_numpy()]
-        if not compute or missing.empty:
-            return records
-    todo = [fit_of(row)[1] for row in missing.to_dict("records")]
-    needed = {pretrained(fit.n_pretrain, fit.fold) for fit in todo if fit.training == FINETUNED}
-    first = [fit for fit in todo if fit.training == PRETRAINED]
-    first += sorted(fit for fit in needed - set(first) if not any(f.is_file() for f in weight_files(study, fit)))
-    features(study.qm(), study.soap, workers=workers)  # once and in parallel, for the cache
-    if first or todo:
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        todo = [fit_of(row)[1] for row in missing.to_dict("records")]
+        needed = {pretrained(fit.n_pretrain, fit.fold) for fit in todo if fit.training == FINETUNED}
+        first = [fit for fit in todo if fit.training == PRETRAINED]
+        first += sorted(fit for fit in needed - set(first) if not any(f.is_file() for f in weight_files(study, fit)))
+        features(study.qm(), study.soap, workers=workers)  # once and in parallel, for the cache
         features(study.dataset.load(), study.soap, rows=_rows(study, [*first, *todo]), workers=workers)
-    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
-    done = []
-    # Pre-training first: the others start from it. Direct training last, so that the longest wait for nothing.
-    for part in (first, [f for f in todo if f.training == FINETUNED], [f for f in todo if f.training == DIRECT]):
-        rows, failures = run_units(
-            run_fit,
-            [(study, fit) for fit in part],
-            workers=workers,
-            scheduler=scheduler,
-            description="fits",
-            on_result=keep,
-        )
-        if failures:
-            raise failures[0]
-        done += rows
-    if use_store:
-        return store(study.dataset.name).select(wanted)
-    found = pd.DataFrame(done).drop_duplicates(list(ASKED))
-    return wanted.merge(found, on=list(ASKED), how="left", validate="one_to_one")
+        done: list[dict[str, object]] = []
+        # Pre-training first: the others start from it. Direct training last, so that the longest wait for nothing.
+        for part in (first, [f for f in todo if f.training == FINETUNED], [f for f in todo if f.training == DIRECT]):
+            rows, failures = run_units(
+                run_fit,
+                [(study, fit) for fit in part],
+                workers=workers,
+                scheduler=scheduler,
+                description="fits",
+                on_result=lambda row: keep([row]),
+            )
+            done += rows
+            if failures:
+                break
+        return done, failures
+
+    return read_or_compute(
+        requests(study, fits),
+        store(study.dataset.name),
+        "rmse_test_meV_per_atom",
+        work,
+        use_store=use_store,
+        compute=compute,
+    )
 
 
 def _rows(study: FineTuning, fits: Iterable[Fit]) -> Int[np.ndarray, " rows"]:

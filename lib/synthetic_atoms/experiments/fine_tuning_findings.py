@@ -12,6 +12,9 @@ from jaxtyping import Float
 from synthetic_atoms.experiments.fine_tuning_grid import DIRECT, FINETUNED
 
 ERROR = "rmse_test_meV_per_atom"
+VALIDATION = "rmse_validation_meV_per_atom"
+KINDS = ["training", "n_pretrain_environments", "n_qm_labels"]
+"""Columns that say what is compared; fits that agree in them differ in settings and fold."""
 RESAMPLES = 2000
 
 
@@ -27,11 +30,34 @@ class Estimate:
         return f"{self.value:,.3g} ({self.low:,.3g} to {self.high:,.3g})"
 
 
+def selected(records: pd.DataFrame) -> pd.DataFrame:
+    """The records with the settings that are used, of each kind of fit.
+
+    Where several settings compete, those with the lowest validation error are used, averaged over the folds that all of
+    them have. Settings that lack a fold that others have do not compete.
+    """
+    return records[is_selected(records)]
+
+
+def is_selected(records: pd.DataFrame) -> pd.Series:
+    """Whether a record has the settings that :func:`selected` keeps."""
+    used = pd.Series(False, index=records.index)
+    for _, part in records.groupby(KINDS, sort=False):
+        best, *others = part["hyperparameters"].unique()
+        if others:
+            done = part[part[ERROR].notna()]
+            validation = done.pivot_table(index="hyperparameters", columns="fold", values=VALIDATION, sort=False)
+            folds = validation.notna().sum(axis=1)
+            validation = validation[folds == folds.max()].astype(float).dropna(axis=1)
+            best = validation.mean(axis=1).idxmin() if validation.size else best
+        used |= records.index.isin(part.index[part["hyperparameters"] == best])
+    return used
+
+
 def summary(records: pd.DataFrame) -> pd.DataFrame:
     """Means over the folds of each kind of fit, the standard deviation of the test error, and how many folds."""
-    keys = ["training", "n_pretrain_environments", "n_qm_labels"]
     columns = [name for name in records if name.startswith("rmse_")] + ["fit_s"]
-    groups = records.astype(dict.fromkeys(columns, float)).groupby(keys)
+    groups = records.astype(dict.fromkeys(columns, float)).groupby(KINDS)
     table = groups[columns].mean()
     table.insert(1, "rmse_test_std_meV_per_atom", groups[ERROR].std(ddof=1))
     table["folds"] = groups[ERROR].count()
@@ -138,6 +164,18 @@ def helps_from(records: pd.DataFrame) -> tuple[int | None, int]:
             break
         found = int(size)
     return found, len(folds)
+
+
+def gain_of_least_pretraining(records: pd.DataFrame) -> tuple[float, int, int]:
+    """Error after the least pre-training over that of direct training, mean over the folds that have both; the number
+    of environments, and that of the folds."""
+    direct = by_fold(records, DIRECT, "n_qm_labels")
+    fine = by_fold(records, FINETUNED, "n_pretrain_environments")
+    folds = [fold for fold in fine.columns if fold in direct.columns]
+    if direct.empty or fine.empty or not folds:
+        return float("nan"), 0, 0
+    ratio = fine[folds].iloc[0] / direct[folds].iloc[-1]
+    return float(ratio.mean()), int(fine.index[0]), len(folds)
 
 
 def paired(records: pd.DataFrame) -> Estimate:

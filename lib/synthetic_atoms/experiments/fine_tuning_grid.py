@@ -21,7 +21,6 @@ from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.splits import Split, group_splits, splits_by_trajectory
 
 DIRECT, PRETRAINED, FINETUNED = "direct", "pre-trained", "fine-tuned"
-TRAININGS = (DIRECT, PRETRAINED, FINETUNED)
 
 ASKED = (
     "dataset", "dataset_fingerprint", "cells_fingerprint", "soap", "soap_settings", "n_folds", "seed", "training",
@@ -150,6 +149,26 @@ def chosen(training: str, n_labels: int) -> dict[str, Any]:
     return found
 
 
+def candidates(training: str, n_labels: int) -> list[dict[str, Any]]:
+    """The settings that compete in every fold: those of the search, and :data:`PLAIN`; one if they are the same.
+
+    A search in one fold rests on few validation cells. Which of the two is used is decided by the validation errors of
+    all folds, see :func:`synthetic_atoms.experiments.fine_tuning_findings.selected`.
+    """
+    searched = chosen(training, n_labels)
+    return [searched] if searched == PLAIN else [searched, dict(PLAIN)]
+
+
+def directs(study: FineTuning, n_labels: int, fold: int) -> list[Fit]:
+    """Direct training with each of the :func:`candidates`."""
+    return [direct(study, n_labels, fold, settings) for settings in candidates(DIRECT, n_labels)]
+
+
+def finetuneds(study: FineTuning, n_pretrain: int, n_labels: int, fold: int) -> list[Fit]:
+    """Fine-tuning with each of the :func:`candidates`."""
+    return [finetuned(study, n_pretrain, n_labels, fold, settings) for settings in candidates(FINETUNED, n_labels)]
+
+
 def pretrained(n_pretrain: int, fold: int) -> Fit:
     """Training on per-atom energies alone; few environments are seen in more epochs."""
     epochs = round(PRETRAINING["max_epochs"] * min(10.0, max(1.0, math.sqrt(20_000 / n_pretrain))))
@@ -184,6 +203,12 @@ def n_validation(n_labels: int) -> int:
 
 PLAIN: dict[str, Any] = {"learning_rate": 3e-4, "weight_decay": 0.1, "batch_size": 10, "dropout": 0.0}
 """The first trial of each search: the usual learning rate of Adam, and no dropout."""
+
+
+def is_plain(hyperparameters: str) -> bool:
+    """Whether a fit has the settings :data:`PLAIN`; its batch may be smaller, for few labels."""
+    settings = json.loads(hyperparameters)
+    return all(settings.get(name) == value for name, value in PLAIN.items() if name != "batch_size")
 
 
 def trials(training: str, n: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -249,14 +274,18 @@ def table_1(study: FineTuning, folds: Sequence[int]) -> list[Fit]:
     """Three kinds of training on everything there is (the paper's Table 1 and Fig. 5b)."""
     most, labels = study.most_environments(), study.most_labels()
     return [
-        fit for k in folds for fit in (direct(study, labels, k), pretrained(most, k), finetuned(study, most, labels, k))
+        fit
+        for k in folds
+        for fit in (*directs(study, labels, k), pretrained(most, k), *finetuneds(study, most, labels, k))
     ]
 
 
 def figure_5c(study: FineTuning, sizes: Sequence[int], folds: Sequence[int]) -> list[Fit]:
     """Fine-tuning on all cells after pre-training on some environments, and on all of them."""
     most, labels = study.most_environments(), study.most_labels()
-    return [finetuned(study, n, labels, k) for n in [*(n for n in sizes if n < most), most] for k in folds]
+    return [
+        fit for n in [*(n for n in sizes if n < most), most] for k in folds for fit in finetuneds(study, n, labels, k)
+    ]
 
 
 def figure_5d(study: FineTuning, sizes: Sequence[int], folds: Sequence[int]) -> list[Fit]:
@@ -266,7 +295,7 @@ def figure_5d(study: FineTuning, sizes: Sequence[int], folds: Sequence[int]) -> 
         fit
         for n in [*(n for n in sizes if n < labels), labels]
         for k in folds
-        for fit in (direct(study, n, k), finetuned(study, most, n, k))
+        for fit in (*directs(study, n, k), *finetuneds(study, most, n, k))
     ]
 
 

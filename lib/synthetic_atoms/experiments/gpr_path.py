@@ -18,7 +18,15 @@ from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import RowFile, features, soap_settings
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.gpr_grid import ASKED, Pass, Study, Sweep, plan, requests
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.models.sparse_gpr_path import SparseGPRPath
 from synthetic_atoms.models.sparse_sums import FitRequest
 from synthetic_atoms.scheduling import rows_within_memory, run_units
@@ -227,23 +235,21 @@ def sparse_gpr(
     """
     if use_store:
         study.dataset.check_stored()
-    wanted = requests(study, sweeps)
-    missing = wanted
-    if use_store:
-        records = store(study.dataset.name).select(wanted)
-        missing = wanted[records["mae_test_meV"].isna().to_numpy()]
-        if not compute or missing.empty:
-            return records
-    keep = store(study.dataset.name).add if use_store else lambda rows: None
-    done, failures = run_units(
-        run_pass, plan(study, missing), workers=workers, scheduler=scheduler, description="passes", on_result=keep
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        done, failures = run_units(
+            run_pass, plan(study, missing), workers=workers, scheduler=scheduler, description="passes", on_result=keep
+        )
+        return [row for group in done for row in group], failures
+
+    return read_or_compute(
+        requests(study, sweeps),
+        store(study.dataset.name),
+        "mae_test_meV",
+        work,
+        use_store=use_store,
+        compute=compute,
     )
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(study.dataset.name).select(wanted)
-    rows = pd.DataFrame([row for group in done for row in group])
-    return wanted.merge(rows, on=list(ASKED), how="left", validate="one_to_one")
 
 
 _STATUS = Path("/proc/self/status")

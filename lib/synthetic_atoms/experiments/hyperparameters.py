@@ -16,7 +16,15 @@ from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.experiments.search_grid import ASKED, SEARCHED, Search
 from synthetic_atoms.experiments.search_space import arguments, interpolated, space
 from synthetic_atoms.files import cache_directory
@@ -141,26 +149,28 @@ def run_search(
     """
     if use_store:
         search.dataset.check_stored()
-    wanted = search.requests()
-    missing = wanted
-    if use_store:
-        records = store(search.dataset.name).select(wanted)
-        missing = wanted[records["mae_validation_meV"].isna().to_numpy()]
-        if not compute or missing.empty:
-            return records
-    data, split = search.dataset.load(), search.split()
-    rows = np.concatenate([split.test, split.sample(max(search.sizes))])
-    features(data, search.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    keep = (lambda row: store(search.dataset.name).add([row])) if use_store else lambda row: None
-    units = [(search, row) for row in missing.to_dict("records")]
-    done, failures = run_units(
-        run_trial, units, workers=workers, scheduler=scheduler, description="trials", on_result=keep
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        data, split = search.dataset.load(), search.split()
+        rows = np.concatenate([split.test, split.sample(int(missing["n_train"].max()))])
+        features(data, search.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+        return run_units(
+            run_trial,
+            [(search, row) for row in missing.to_dict("records")],
+            workers=workers,
+            scheduler=scheduler,
+            description="trials",
+            on_result=lambda row: keep([row]),
+        )
+
+    return read_or_compute(
+        search.requests(),
+        store(search.dataset.name),
+        "mae_validation_meV",
+        work,
+        use_store=use_store,
+        compute=compute,
     )
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(search.dataset.name).select(wanted)
-    return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
 
 
 def selected(records: pd.DataFrame, by: str = "mae_validation_meV") -> pd.DataFrame:

@@ -18,7 +18,15 @@ from synthetic_atoms.categories import CATEGORIES
 from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.files import cache_directory
 from synthetic_atoms.models.checkpoint import remove_checkpoints
 from synthetic_atoms.models.deep_kernel import DeepKernel
@@ -230,34 +238,26 @@ def learning_curves(
     """
     if use_store:
         curve.dataset.check_stored()
-    requests = curve.requests()
-    if use_store:
-        records = store(curve.dataset.name).select(requests)
-        missing = records[records["mae_test_meV"].isna()]
-        if not compute or missing.empty:
-            return records
-    else:
-        missing = requests
-    # One unit for each fit: what is finished is kept. A fold's next fit finds its data in memory, or in the cache.
-    groups = [
-        (curve, str(row.model), int(row.fold), (int(row.n_train),))
-        for row in missing.sort_values(["model", "fold", "n_train"], kind="stable").itertuples()
-    ]
-    data = curve.dataset.load()
-    for split in splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test):
-        rows = np.concatenate([split.test, split.sample(max(curve.sizes))])
-        features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    # At once: an interrupted grid keeps its finished fits.
-    keep = store(curve.dataset.name).add if use_store else lambda rows: None
-    done, failures = run_units(
-        run_group, groups, workers=workers, scheduler=scheduler, description="fits", on_result=keep
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        # One unit for each fit: what is finished is kept. A fold's next fit finds its data in memory, or in the cache.
+        groups = [
+            (curve, str(row.model), int(row.fold), (int(row.n_train),))
+            for row in missing.sort_values(["model", "fold", "n_train"], kind="stable").itertuples()
+        ]
+        data = curve.dataset.load()
+        splits = splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test)
+        for fold, part in missing.groupby("fold"):
+            rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
+            features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+        done, failures = run_units(
+            run_group, groups, workers=workers, scheduler=scheduler, description="fits", on_result=keep
+        )
+        return [row for group in done for row in group], failures
+
+    return read_or_compute(
+        curve.requests(), store(curve.dataset.name), "mae_test_meV", work, use_store=use_store, compute=compute
     )
-    rows = [row for group in done for row in group]
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(curve.dataset.name).select(requests)
-    return requests.merge(pd.DataFrame(rows), on=list(ASKED), how="left", validate="one_to_one")
 
 
 def without_held_out(records: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,15 @@ from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
 from synthetic_atoms.categories import CATEGORIES
-from synthetic_atoms.experiments.fine_tuning import digest
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.experiments.structure_maps import BASELINES, LEARNED, MAPS, MapStudy, clusters
 from synthetic_atoms.scheduling import run_units
 
@@ -90,17 +97,7 @@ def measures(
 
 def requests(study: MapStudy, representations: Sequence[str], seeds: Iterable[int]) -> pd.DataFrame:
     """One row per map, with the columns :data:`ASKED`."""
-    shared = {
-        "dataset": study.dataset.name,
-        "dataset_fingerprint": study.dataset.load().fingerprint[:12],
-        "soap": study.training.soap,
-        "network": digest(study.training, study.fit()),
-        "n_environments": len(study.rows()),
-        "n_neighbors": study.n_neighbors,
-        "n_epochs": study.n_epochs,
-        "min_dist": study.min_dist,
-    }
-    rows = [{**shared, "representation": name, "seed": seed} for name in representations for seed in seeds]
+    rows = [{**study.settings(), "representation": name, "seed": seed} for name in representations for seed in seeds]
     return pd.DataFrame(rows, columns=list(ASKED))
 
 
@@ -140,21 +137,19 @@ def map_measures(
     """The records of maps: read from the store, computed where that is asked for; parameters as elsewhere."""
     if use_store:
         study.dataset.check_stored()
-    wanted = requests(study, representations, seeds)
-    missing = wanted
-    if use_store:
-        records = store(study.dataset.name).select(wanted)
-        missing = wanted[records["ami"].isna().to_numpy()]
-        if not compute or missing.empty:
-            return records
-    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
-    units = [(study, row) for row in missing.to_dict("records")]
-    done, failures = run_units(run_map, units, workers=workers, description="maps", on_result=keep)
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(study.dataset.name).select(wanted)
-    return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        units = [(study, row) for row in missing.to_dict("records")]
+        return run_units(run_map, units, workers=workers, description="maps", on_result=lambda row: keep([row]))
+
+    return read_or_compute(
+        requests(study, representations, seeds),
+        store(study.dataset.name),
+        "ami",
+        work,
+        use_store=use_store,
+        compute=compute,
+    )
 
 
 def summary(records: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import io
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from synthetic_atoms.errors import DataError
+from synthetic_atoms.errors import DataError, SyntheticAtomsError
 from synthetic_atoms.files import atomic_write
 from synthetic_atoms.paths import is_own, records_directory
 
@@ -26,7 +26,10 @@ _FLOAT_FORMAT = "%.6g"
 READ_ATTEMPTS = 5
 """How often a file is read whose sum another process may be changing."""
 
-TEXT = ("dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "hyperparameters", "estimator")
+TEXT = (
+    "dataset", "dataset_fingerprint", "cells_fingerprint", "model", "network", "soap", "soap_settings",
+    "hyperparameters", "estimator",
+)  # fmt: skip
 """Columns that are text even where they look like numbers, as a digest such as 12345e67 does."""
 
 
@@ -169,7 +172,12 @@ class RecordStore:
         except OSError as error:
             raise DataError(f"Could not write {self.path}: expected a writable folder, found: {error}.") from error
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            except OSError as error:
+                raise DataError(
+                    f"Could not write {self.path}: expected a file system with locks, found: {error}."
+                ) from error
             yield
         finally:
             os.close(folder)
@@ -178,6 +186,67 @@ class RecordStore:
 def record_store(file: str, dataset: str, asked: Sequence[str], found: Sequence[str]) -> RecordStore:
     """The store in a file of results on a dataset: with the project for its own data, else the user's, checked."""
     return RecordStore(records_directory(dataset) / file, asked, found, checked=not is_own(dataset))
+
+
+Keep = Callable[[Iterable[Mapping[str, object]]], None]
+"""Keeps finished records, at once: an interrupted grid goes on with the rest."""
+
+Done = tuple[Sequence[Mapping[str, object]], Sequence[SyntheticAtomsError]]
+"""Finished records, and the errors of those that failed."""
+
+
+def read_or_compute(
+    wanted: pd.DataFrame,
+    store: RecordStore,
+    score: str,
+    work: Callable[[pd.DataFrame, Keep], Done],
+    *,
+    use_store: bool,
+    compute: bool,
+) -> pd.DataFrame:
+    """The records of a grid: read from the store, computed where that is asked for.
+
+    Parameters
+    ----------
+    wanted
+        One row per record, with the columns of ``store.asked``.
+    store
+        Where they are, and where new ones are kept.
+    score
+        Column that a finished record has a number in.
+    work
+        Computes some rows of ``wanted``: gives each finished record to its second argument, and returns them all,
+        with the errors of those that failed.
+    use_store
+        Read stored records, and store new ones; without it everything is computed and nothing is kept.
+    compute
+        Compute what the store lacks; without it a missing record is a row of NaN.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per row of ``wanted``, in their order, with all columns of the store.
+
+    Raises
+    ------
+    SyntheticAtomsError
+        The first of the errors; what was finished is kept.
+    """
+    if wanted.empty:
+        return wanted.reindex(columns=store.columns)
+    missing = wanted
+    if use_store:
+        records = store.select(wanted)
+        missing = wanted[records[score].isna().to_numpy()]
+        if not compute or missing.empty:
+            return records
+    done, failures = work(missing, store.add if use_store else lambda rows: None)
+    if failures:
+        raise failures[0]
+    if use_store:
+        return store.select(wanted)
+    found = pd.DataFrame(done, columns=store.columns).drop_duplicates(store.asked)
+    return wanted.merge(found, on=store.asked, how="left", validate="one_to_one")
 
 
 def _sha256(text: str) -> str:

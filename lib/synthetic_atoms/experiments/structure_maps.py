@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 import warnings
 from collections.abc import Mapping
@@ -21,12 +23,12 @@ from skmatter.decomposition import PCovR
 from synthetic_atoms.descriptors import features
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.fine_tuning import network
+from synthetic_atoms.experiments.fine_tuning import digest, network
 from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, pretrained
 from synthetic_atoms.files import read_npz, write_npz
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.neural_network import NeuralNetwork
-from synthetic_atoms.paths import data_directory
+from synthetic_atoms.paths import data_directory, is_own, user_data_directory
 
 N_CLUSTERS = 7
 """Clusters in the map of the network, as in the paper's Fig. 7."""
@@ -71,6 +73,19 @@ class MapStudy:
     def dataset(self) -> Dataset:
         """The data."""
         return self.training.dataset
+
+    def settings(self) -> dict[str, object]:
+        """All that decides a map, but the representation and UMAP's seed."""
+        return {
+            "dataset": self.dataset.name,
+            "dataset_fingerprint": self.dataset.load().fingerprint[:12],
+            "soap": self.training.soap,
+            "network": digest(self.training, self.fit()),
+            "n_environments": len(self.rows()),
+            "n_neighbors": self.n_neighbors,
+            "n_epochs": self.n_epochs,
+            "min_dist": self.min_dist,
+        }
 
     def fit(self) -> Fit:
         """The network: the one pre-trained on everything in the first fold."""
@@ -219,9 +234,11 @@ class StoredMaps:
 
 
 def maps_file(study: MapStudy) -> Path:
-    """Where the published maps are kept, by the data's fingerprint."""
-    name = f"{study.dataset.name}-{study.dataset.load().fingerprint[:12]}-{study.n_environments}.npz"
-    return data_directory() / "maps" / name
+    """Where maps with these settings are kept: with the project for its own data, else with the user's."""
+    name = Path(study.dataset.name).stem
+    text = json.dumps(study.settings() | {"dataset": name}, sort_keys=True)
+    folder = data_directory() if is_own(study.dataset.name) else user_data_directory()
+    return folder / "maps" / f"{name}-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.npz"
 
 
 def make_maps(study: MapStudy) -> StoredMaps:
@@ -235,7 +252,7 @@ def make_maps(study: MapStudy) -> StoredMaps:
 
 
 def write_maps(study: MapStudy, maps: StoredMaps) -> Path:
-    """Keep maps with the project, in half precision."""
+    """Keep maps, in half precision."""
     path = maps_file(study)
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {f"map_{i}": maps.coordinates[name].astype(np.float16) for i, name in enumerate(MAPS)}
@@ -247,7 +264,7 @@ def write_maps(study: MapStudy, maps: StoredMaps) -> Path:
 
 
 def stored_maps(study: MapStudy) -> StoredMaps | None:
-    """The kept maps, or None if there are none of these environments.
+    """The kept maps, or None if there are none with these settings.
 
     Raises
     ------

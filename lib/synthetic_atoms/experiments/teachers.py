@@ -19,7 +19,15 @@ from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.fine_tuning import cell_features, rmse
 from synthetic_atoms.experiments.fine_tuning_grid import FineTuning, Fit, cells_of, finetuned, pretrained
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.models.neural_network import NeuralNetwork
 from synthetic_atoms.models.total_energies import aligned, fit_total_energies, total_energies
 from synthetic_atoms.scheduling import run_units
@@ -263,21 +271,23 @@ def teachers(
     """
     if use_store:
         study.dataset.check_stored()
-    wanted = requests(study, lessons)
-    todo = list(dict.fromkeys(lessons))
-    if use_store:
-        records = store(study.dataset.name).select(wanted)
-        missing = records["rmse_test_meV_per_atom"].isna().to_numpy()
-        if not compute or not missing.any():
-            return records
-        todo = [lesson for lesson, lacks in zip(todo, missing, strict=True) if lacks]
-    keep = (lambda row: store(study.dataset.name).add([row])) if use_store else lambda row: None
-    done, failures = run_units(
-        run_lesson, [(study, one) for one in todo], workers=workers, scheduler=scheduler, description="teachers",
-        on_result=keep,
-    )  # fmt: skip
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(study.dataset.name).select(wanted)
-    return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
+    lessons = list(dict.fromkeys(lessons))
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        return run_units(
+            run_lesson,
+            [(study, lessons[number]) for number in missing.index],
+            workers=workers,
+            scheduler=scheduler,
+            description="teachers",
+            on_result=lambda row: keep([row]),
+        )
+
+    return read_or_compute(
+        requests(study, lessons),
+        store(study.dataset.name),
+        "rmse_test_meV_per_atom",
+        work,
+        use_store=use_store,
+        compute=compute,
+    )

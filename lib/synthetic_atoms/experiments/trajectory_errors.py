@@ -12,7 +12,15 @@ from synthetic_atoms.descriptors import features, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS, Curve
-from synthetic_atoms.experiments.records import RecordStore, machine, record_store, versions
+from synthetic_atoms.experiments.records import (
+    Done,
+    Keep,
+    RecordStore,
+    machine,
+    read_or_compute,
+    record_store,
+    versions,
+)
 from synthetic_atoms.models.sparse_gpr import SparseGPR
 from synthetic_atoms.models.training import accelerator
 from synthetic_atoms.scheduling import run_units
@@ -130,30 +138,25 @@ def trajectory_errors(
     """
     if use_store:
         grid.dataset.check_stored()
-    wanted = requests(grid)
-    missing = wanted
-    if wanted.empty:
-        return wanted.reindex(columns=[*ASKED, *FOUND])
-    if use_store:
-        records = store(grid.dataset.name).select(wanted)
-        missing = wanted[records["mae_test_meV"].isna().to_numpy()]
-        if not compute or missing.empty:
-            return records
-    data = grid.dataset.load()
-    splits = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)
-    for fold, part in missing.groupby("fold"):
-        rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
-        features(data, grid.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
-    keep = (lambda row: store(grid.dataset.name).add([row])) if use_store else lambda row: None
-    units = [(grid, row) for row in missing.to_dict("records")]
-    done, failures = run_units(
-        run_fit, units, workers=workers, scheduler=scheduler, description="fits by trajectory", on_result=keep
+
+    def work(missing: pd.DataFrame, keep: Keep) -> Done:
+        data = grid.dataset.load()
+        splits = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)
+        for fold, part in missing.groupby("fold"):
+            rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
+            features(data, grid.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+        return run_units(
+            run_fit,
+            [(grid, row) for row in missing.to_dict("records")],
+            workers=workers,
+            scheduler=scheduler,
+            description="fits by trajectory",
+            on_result=lambda row: keep([row]),
+        )
+
+    return read_or_compute(
+        requests(grid), store(grid.dataset.name), "mae_test_meV", work, use_store=use_store, compute=compute
     )
-    if failures:
-        raise failures[0]
-    if use_store:
-        return store(grid.dataset.name).select(wanted)
-    return wanted.merge(pd.DataFrame(done), on=list(ASKED), how="left", validate="one_to_one")
 
 
 def by_trajectory(records: pd.DataFrame) -> pd.DataFrame:
