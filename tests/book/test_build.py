@@ -162,6 +162,12 @@ def test_digest_covers_all_that_a_run_depends_on(small_project):
     assert execute.inputs_digest(chapter, parameters.validate(chapter, {"dataset": "/some/folder"})) is None
 
 
+def test_a_structure_of_ones_own_is_read_at_every_run():
+    chapter = "06_structure_maps"
+    assert execute.inputs_digest(chapter, parameters.validate(chapter, {"structure": "graphene-edge"})) is not None
+    assert execute.inputs_digest(chapter, parameters.validate(chapter, {"structure": "mine.extxyz"})) is None
+
+
 FAULTS = {
     "[a page](nowhere.md)": "nowhere.md",
     "{numref}`fig-nowhere`": "fig-nowhere",

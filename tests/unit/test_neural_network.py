@@ -316,6 +316,16 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, damage: Callable[[Path],
 X_GOOD, Y_GOOD = smooth_data(20)
 
 
+class NoRows:
+    """A file of features that is empty."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: slice) -> np.ndarray:
+        return np.empty((0, 4))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -325,6 +335,7 @@ X_GOOD, Y_GOOD = smooth_data(20)
         (lambda m: m.fit(X_GOOD[:1], Y_GOOD[:1]), DataError, "minimum of 2"),
         (lambda m: m.fit(X_GOOD, Y_GOOD).predict(X_GOOD[:, :3]), DataError, "3 features"),
         (lambda m: m.fit(X_GOOD, Y_GOOD).predict(X_GOOD * np.nan), DataError, "NaN"),
+        (lambda m: m.fit(X_GOOD, Y_GOOD).predict(NoRows()), DataError, "at least one row of features, found none"),
         (lambda m: m.fit(X_GOOD, Y_GOOD).hidden(X_GOOD, 2), ParameterError, "-2 to 1, found 2"),
         (lambda m: m.set_params(learning_rate=-1.0).fit(X_GOOD, Y_GOOD), ParameterError, "learning_rate"),
         (lambda m: m.set_params(learning_rate=1e30).fit(X_GOOD, Y_GOOD), ParameterError, "lower it"),

@@ -67,6 +67,11 @@ def inputs_digest(chapter: str, parameters: Common) -> str | None:
     """SHA-256 over all that an execution depends on; ``None`` if it reads data from outside the project."""
     if not is_own(parameters.dataset):
         return None
+    if hasattr(parameters, "structure"):
+        from synthetic_atoms.experiments.own_structure import EXAMPLES  # slow to import
+
+        if parameters.structure not in EXAMPLES:
+            return None
     root = project.root()
     digest = hashlib.sha256()
     digest.update(f"{chapter} {sys.version} {platform.machine()} {parameters.model_dump_json()}".encode())

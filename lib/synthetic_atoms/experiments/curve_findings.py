@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata, spearmanr
 
-from synthetic_atoms.experiments.fine_tuning_findings import RESAMPLES, Estimate
+from synthetic_atoms.experiments.bootstrap import RESAMPLES, Estimate
 
 
 def by_fold(records: pd.DataFrame, model: str, column: str = "mae_test_meV") -> pd.DataFrame:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from synthetic_atoms.experiments.fine_tuning_findings import ERROR, Estimate, bootstrap
+from synthetic_atoms.experiments.bootstrap import Estimate, bootstrap
+from synthetic_atoms.experiments.fine_tuning_findings import ERROR
 from synthetic_atoms.experiments.fine_tuning_grid import FineTuning
 from synthetic_atoms.experiments.teachers import EMPIRICAL, GAP, Lesson, Teacher
 

@@ -42,7 +42,7 @@ def settings(grid: Comparison, model: str, n_train: int) -> dict[str, object]:
 
 
 def requests(grid: Comparison) -> pd.DataFrame:
-    """One row per fit, with the columns :data:`ASKED`.
+    """One row per fit, with the columns :data:`ASKED`; sizes that not every fold has are left out.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def requests(grid: Comparison) -> pd.DataFrame:
             "hyperparameters": json.dumps(settings(grid, model, n_train), sort_keys=True),
         }
         for model in grid.models
-        for n_train in grid.sizes
+        for n_train in grid.sizes_used()
         for fold in range(grid.n_folds)
     ]
     return pd.DataFrame(rows, columns=list(ASKED))

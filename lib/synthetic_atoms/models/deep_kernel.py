@@ -17,7 +17,7 @@ from synthetic_atoms.models.inputs import is_integer
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.network_regressor import NetworkRegressor
 from synthetic_atoms.models.neural_network import shorter_patience
-from synthetic_atoms.models.training import TrainingOptions, choose_device
+from synthetic_atoms.models.training import TrainingOptions
 from synthetic_atoms.models.variational_gp import DeepGP
 
 
@@ -142,9 +142,11 @@ class DeepKernel(NetworkRegressor):
             Before a fit.
         """
         check_is_fitted(self)
-        posterior = self.network_.to(choose_device(self.device)).posterior()
+        posterior = None
 
         def moments(network: DeepGP, x: Float32[Tensor, "batch inputs"]) -> Float64[Tensor, "batch moments"]:
+            nonlocal posterior
+            posterior = posterior or network.posterior()
             features = network.features(x)
             mean = posterior.mean(features)
             return torch.stack([mean, posterior.variance(features)] if return_std else [mean], dim=1)

@@ -285,6 +285,8 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if not _is_row_source(X):
             X = checked(self, X, dtype=_PRECISIONS, reset=False)
+        elif len(X) == 0:
+            raise InputError("Expected at least one row of features, found none.")
         device = choose_device(self.device)
         network = self.network_.to(device).eval()
         parts = []
