@@ -349,10 +349,12 @@ speed = records[records["predict_s"].notna() & (records["on"] == "CPU")].assign(
 both = speed.pivot_table(index="n_train", columns="model", values="us").reindex(columns=["NN", "DKL"]).dropna()
 if len(both):
     n, us = int(both.index[-1]), both.iloc[-1]
+    depth = {model: len(DEFAULTS[model](n)["hidden_layers"]) for model in ("NN", "DKL")}
     seen_speed = (
         f"Predicting one environment on a processor takes {us['NN']:.0f} µs (NN) and {us['DKL']:.0f} µs (DKL), a "
         f"ratio of {us['DKL'] / us['NN']:.1f} (trained on {n:,}). That is the mean alone, without DKL's standard "
-        "deviation, with the scaling of the inputs, and the network has one layer more than DKL."
+        f"deviation, and with the scaling of the inputs. The network has {counted(depth['NN'], 'hidden layer')} and "
+        f"DKL {depth['DKL']}, before its Gaussian process."
     )
 else:
     seen_speed = nothing

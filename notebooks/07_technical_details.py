@@ -50,7 +50,7 @@ from synthetic_atoms.experiments import calibration
 from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.all_models import whole as whole_of
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.hyperparameters import run_search, selected
+from synthetic_atoms.experiments.hyperparameters import run_search, selected, standard_error
 from synthetic_atoms.experiments.learning_curves import summary
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.figures import search as figures
@@ -174,7 +174,7 @@ display.show_table(
 # %% tags=["hide-input"]
 nothing = "The trials that would tell are not in the store."
 if len(best):
-    error = best["mae_validation_std_meV"].astype(float) / np.sqrt(best["repeats"].astype(float))
+    error = standard_error(best)
     parts = [
         f"{row['model']} {row['mae_validation_meV']:.1f}"
         + (f" ± {around:.1f}" if np.isfinite(around) else "")

@@ -27,6 +27,7 @@ from synthetic_atoms.descriptors import (
     coordination_numbers,
     features,
     power_spectrum,
+    prepare,
     settings_table,
     spectrum,
 )
@@ -358,6 +359,20 @@ def test_few_rows_of_a_block_are_not_stored(folder: Path) -> None:
     assert np.array_equal(features(data, rows=[13, 2]), power_spectrum(data.frames)[[13, 2]])
     assert files_of(folder) == []
     features(data, rows=[13, 2, 5])
+    assert len(files_of(folder)) == 1
+
+
+def test_prepared_features_are_read_and_what_would_not_be_kept_is_not_computed(
+    data: Frames, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(data, rows=[20, 15, 16])
+    assert len(files_of(folder)) == 1
+    one = Frames([random_cell(i, 6) for i in range(4)], [0, 0, 0, 0])
+    expected = power_spectrum(data.frames)[[15, 20]]
+    monkeypatch.setattr(features_module, "_compute", lambda unit: pytest.fail("computed again"))
+    assert np.array_equal(features(data, rows=[15, 20]), expected)
+    prepare(data, rows=[20, 15, 16])
+    prepare(one, rows=[13, 2])  # too few of their block to be kept
     assert len(files_of(folder)) == 1
 
 

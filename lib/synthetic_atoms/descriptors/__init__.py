@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synthetic_atoms.descriptors.coordination import coordination_numbers
-from synthetic_atoms.descriptors.features import features
+from synthetic_atoms.descriptors.features import features, prepare
 from synthetic_atoms.descriptors.row_file import RowFile
 from synthetic_atoms.descriptors.settings import (
     SOAP_SETTINGS,
@@ -25,6 +25,7 @@ __all__ = [
     "coordination_numbers",
     "features",
     "power_spectrum",
+    "prepare",
     "settings_table",
     "soap_settings",
 ]

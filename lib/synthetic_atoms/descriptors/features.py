@@ -98,6 +98,50 @@ def features(
     """
     soap = soap_settings(setting)
     wanted = _checked_rows(rows, data.n_environments)
+    shape = (len(wanted), soap.n_features)
+    if out is not None and out.shape != shape:
+        raise ParameterError(f"Expected 'out' to have the shape {shape} of the features, found {out.shape}.")
+    result = np.empty(shape, dtype=np.float32) if out is None else out
+    _gather(data, soap, wanted, result, cache, workers)
+    return result
+
+
+def prepare(
+    data: Environments,
+    setting: str | SoapSettings = "tuned",
+    rows: Sequence[Any] | np.ndarray | None = None,
+    *,
+    workers: int | None = None,
+) -> None:
+    """Put what :func:`features` would keep into the cache, in parallel, and nothing into memory.
+
+    Processes that then ask for parts of these environments read them. Parameters and errors are those of
+    :func:`features`.
+    """
+    soap = soap_settings(setting)
+    wanted = _checked_rows(rows, data.n_environments)
+    _gather(data, soap, wanted, _Nowhere((len(wanted), soap.n_features)), True, workers)
+
+
+@dataclass(frozen=True)
+class _Nowhere:
+    """Takes rows and keeps none."""
+
+    shape: tuple[int, int]
+
+    def __setitem__(self, places: Any, vectors: Any) -> None:
+        pass
+
+
+def _gather(
+    data: Environments,
+    soap: SoapSettings,
+    wanted: Int[np.ndarray, " rows"],
+    result: np.ndarray | RowFile | _Nowhere,
+    cache: bool,
+    workers: int | None,
+) -> None:
+    """Read or compute each block that has wanted environments, and put their vectors into ``result``."""
     first = np.searchsorted(data.frame, np.arange(data.n_frames + 1))  # of each frame's environments
     starts = _block_starts(np.asarray(data.trajectory))  # frames
     block_of_row = np.searchsorted(starts, data.frame[wanted], side="right") - 1
@@ -106,10 +150,6 @@ def features(
     end = np.append(begin, len(order))[1:]
 
     folder = cache_directory() / "soap" / _settings_key(soap)
-    shape = (len(wanted), soap.n_features)
-    if out is not None and out.shape != shape:
-        raise ParameterError(f"Expected 'out' to have the shape {shape} of the features, found {out.shape}.")
-    result = np.empty(shape, dtype=np.float32) if out is None else out
     places: dict[int, np.ndarray] = {}
     positions: dict[int, np.ndarray] = {}
     units: list[_Unit] = []
@@ -127,6 +167,8 @@ def features(
                 continue
             if b - a >= WHOLE_BLOCK_SHARE * size:
                 units.append(_Unit(block, structures, None, soap, path))
+                continue
+            if isinstance(result, _Nowhere):  # these are not kept
                 continue
         # Only the environments that are wanted, each once.
         local = np.unique(positions[block])
@@ -151,7 +193,6 @@ def features(
         if isinstance(vectors, Path):
             vectors = np.load(vectors, mmap_mode="r", allow_pickle=False)
         result[places[block]] = vectors[positions[block]]
-    return result
 
 
 def _digest(vectors: np.ndarray) -> bytes:
@@ -170,7 +211,7 @@ def _compute(unit: _Unit) -> tuple[int, np.ndarray | Path]:
 
 
 def _fill(
-    result: Float32[np.ndarray, "rows features"] | RowFile,
+    result: Float32[np.ndarray, "rows features"] | RowFile | _Nowhere,
     places: Int[np.ndarray, " wanted"],
     path: Path,
     positions: Int[np.ndarray, " wanted"],

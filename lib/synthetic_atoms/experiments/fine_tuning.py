@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from synthetic_atoms.descriptors import features, soap_settings
+from synthetic_atoms.descriptors import features, prepare, soap_settings
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.fine_tuning_grid import (
@@ -223,8 +223,8 @@ def fine_tuning(
         needed = {pretrained(fit.n_pretrain, fit.fold) for fit in todo if fit.training == FINETUNED}
         first = [fit for fit in todo if fit.training == PRETRAINED]
         first += sorted(fit for fit in needed - set(first) if not any(f.is_file() for f in weight_files(study, fit)))
-        features(study.qm(), study.soap, workers=workers)  # once and in parallel, for the cache
-        features(study.dataset.load(), study.soap, rows=_rows(study, [*first, *todo]), workers=workers)
+        prepare(study.qm(), study.soap, workers=workers)  # once and in parallel
+        prepare(study.dataset.load(), study.soap, rows=_rows(study, [*first, *todo]), workers=workers)
         done: list[dict[str, object]] = []
         # Pre-training first: the others start from it. Direct training last, so that the longest wait for nothing.
         for part in (first, [f for f in todo if f.training == FINETUNED], [f for f in todo if f.training == DIRECT]):

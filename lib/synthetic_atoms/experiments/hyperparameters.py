@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthetic_atoms.descriptors import features
+from synthetic_atoms.descriptors import features, prepare
 from synthetic_atoms.errors import DataError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS
@@ -153,7 +153,7 @@ def run_search(
     def work(missing: pd.DataFrame, keep: Keep) -> Done:
         data, split = search.dataset.load(), search.split()
         rows = np.concatenate([split.test, split.sample(int(missing["n_train"].max()))])
-        features(data, search.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+        prepare(data, search.soap, rows=rows, workers=workers)  # once and in parallel
         return run_units(
             run_trial,
             [(search, row) for row in missing.to_dict("records")],
@@ -171,6 +171,12 @@ def run_search(
         use_store=use_store,
         compute=compute,
     )
+
+
+def standard_error(records: pd.DataFrame) -> pd.Series:
+    """Of each trial's validation error (meV): the standard deviation of one fit over the root of the repeats; NaN for
+    one."""
+    return records["mae_validation_std_meV"].astype(float) / np.sqrt(records["repeats"].astype(float))
 
 
 def selected(records: pd.DataFrame, by: str = "mae_validation_meV") -> pd.DataFrame:

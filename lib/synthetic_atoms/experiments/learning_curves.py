@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from synthetic_atoms.categories import CATEGORIES
-from synthetic_atoms.descriptors import features, soap_settings
+from synthetic_atoms.descriptors import features, prepare, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.dataset import MAX_TRAIN_SAMPLE, Dataset
 from synthetic_atoms.experiments.records import (
@@ -249,7 +249,7 @@ def learning_curves(
         splits = splits_by_trajectory(data, n_folds=curve.n_folds, seed=curve.seed, max_test=curve.max_test)
         for fold, part in missing.groupby("fold"):
             rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
-            features(data, curve.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+            prepare(data, curve.soap, rows=rows, workers=workers)  # once and in parallel
         done, failures = run_units(
             run_group, groups, workers=workers, scheduler=scheduler, description="fits", on_result=keep
         )

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from synthetic_atoms.descriptors import features, soap_settings
+from synthetic_atoms.descriptors import features, prepare, soap_settings
 from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS, Curve
@@ -144,7 +144,7 @@ def trajectory_errors(
         splits = splits_by_trajectory(data, n_folds=grid.n_folds, seed=grid.seed, max_test=grid.max_test)
         for fold, part in missing.groupby("fold"):
             rows = np.concatenate([splits[fold].test, splits[fold].sample(int(part["n_train"].max()))])
-            features(data, grid.soap, rows=rows, workers=workers)  # once and in parallel, for the cache
+            prepare(data, grid.soap, rows=rows, workers=workers)  # once and in parallel
         return run_units(
             run_fit,
             [(grid, row) for row in missing.to_dict("records")],

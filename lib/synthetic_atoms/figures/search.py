@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from synthetic_atoms.experiments.hyperparameters import standard_error
 from synthetic_atoms.figures.learning_curves import published_look
 from synthetic_atoms.figures.style import MODEL_COLOURS, MODEL_MARKERS, new_figure, style
 
@@ -39,8 +40,8 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 if part.empty:
                     continue
                 look = {"color": MODEL_COLOURS[name], "marker": MODEL_MARKERS[name], "ls": "", "markersize": 5.5}
-                error, spread = (part[f"mae_validation{end}_meV"].astype(float) for end in ("", "_std"))
-                bars = (spread / np.sqrt(part["repeats"].astype(float))).to_numpy()
+                error = part["mae_validation_meV"].astype(float)
+                bars = standard_error(part).to_numpy()
                 axes.errorbar(part[column], error, yerr=bars, markerfacecolor="white", elinewidth=0.8, **look)
                 best = part.loc[error.idxmin()]
                 winners.append((best[column], best["mae_validation_meV"], look))
