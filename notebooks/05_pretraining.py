@@ -60,7 +60,7 @@ from synthetic_atoms.experiments.fine_tuning import fine_tuning, fit_of, network
 from synthetic_atoms.experiments.teachers import teachers
 from synthetic_atoms.figures import pretraining as figures
 from synthetic_atoms.figures import teachers as teacher_figures
-from synthetic_atoms.wording import about
+from synthetic_atoms.wording import about, counted
 
 p = parameters.validate_notebook("05_pretraining", globals())
 study = grid.FineTuning(
@@ -323,7 +323,6 @@ if np.isfinite(gap.value):
     local = {name: mean(name, "rmse_local_test_meV") for name in keys}
     ratio = local[grid.DIRECT] / local[grid.PRETRAINED]
     theirs = paper_1.loc["local_energies"]
-    theirs_local = theirs["pretrained"]
     short_local = (
         f"The per-atom energies of the directly trained network differ from the teacher's by {local[grid.DIRECT]:.0f} "
         f"meV, those of the fine-tuned one by {local[grid.FINETUNED]:.0f} (published: {theirs['direct']:.0f} and "
@@ -516,23 +515,25 @@ for (training, n_environments, n), part in both.groupby(findings.KINDS):
         line[f"{name}: test"] = mine["rmse_test_meV_per_atom"].astype(float).mean()
         line[f"{name}: folds"] = int(mine["rmse_test_meV_per_atom"].notna().sum())
     lines.append(line | {"used": part.loc[part["used"], "settings"].iloc[0]})
+shown = pd.DataFrame(lines or [{"training": "none: the search chose the plain settings everywhere"}])
+formats = {"environments": "{:,.0f}", "QM labels": "{:,.0f}"}
+formats |= {f"{name}: {what}": "{:.1f}" for name in ("search", "plain") for what in ("validation", "test")}
 display.show_table(
-    pd.DataFrame(lines or [{"training": "none: the search chose the plain settings everywhere"}]),
+    shown,
     name="competing-settings",
     caption="The settings that compete: those of the search in the first fold, and the plain ones. Validation and test "
-    "errors (meV per atom), means over the folds; the lower validation error decides.",
-    formats={"environments": "{:,.0f}", "QM labels": "{:,.0f}"}
-    | {f"{name}: {what}": "{:.1f}" for name in ("search", "plain") for what in ("validation", "test")},
+    "errors (meV per atom), means over the folds; the lower validation error in the folds that both have decides.",
+    formats={column: form for column, form in formats.items() if column in shown},
 )
 unused = both[(both["training"] == grid.DIRECT) & (both["n_qm_labels"] == all_labels) & ~both["used"]]
 other_gap = findings.paired(pd.concat([unused, table[table["training"] == grid.FINETUNED]]))
 if np.isfinite([other_gap.value, gap.value]).all():
     other_mean = unused["rmse_test_meV_per_atom"].astype(float).mean()
-    kind_of = unused["settings"].iloc[0]
+    which = "that its search in one fold found" if unused["settings"].iloc[0] == "search" else "that are plain"
+    matters = findings.cost_of_settings(unused, table)
     short_settings = (
-        "Settings matter too: with "
-        + ("those that its search in one fold found" if kind_of == "search" else "the plain ones")
-        + f", direct training on all labels errs by {other_mean:.1f} meV per atom."
+        f"{'Settings matter too: w' if matters.low > 0 else 'W'}ith the settings {which}, direct training on all "
+        f"labels errs by {other_mean:.1f} meV per atom."
     )
     seen_settings = (
         f"{short_settings} Fine-tuning would then seem to gain {other_gap.value:.1f} meV per atom instead of "
@@ -573,7 +574,8 @@ reference_fits = [
     fit for n in dict.fromkeys((n_labels, all_labels)) for k in taught_folds for fit in grid.directs(study, n, k)
 ]
 reference = fine_tuning(study, reference_fits, use_store=p.use_store, compute=p.compute)
-pool = pd.concat([competing[reference.columns], reference]).drop_duplicates(grid.ASKED)  # all folds decide
+pool = pd.concat([competing[reference.columns], reference], ignore_index=True)  # all folds decide
+pool = pool.drop_duplicates(list(grid.ASKED))
 reference = grid.requests(study, reference_fits).merge(findings.selected(pool), on=list(grid.ASKED))
 taught = teacher_findings.with_direct(taught, reference)
 place = {lesson: number for number, lesson in enumerate(asked)}
@@ -594,12 +596,13 @@ paper_ratios = (float(stated["teacher_rmse_energy"]) / theirs["direct"], theirs[
 at_all = reference[reference["n_qm_labels"] == all_labels].set_index("fold")["rmse_test_meV_per_atom"].astype(float)
 of_teacher = parts["source"][parts["source"]["source"] == "GAP"].groupby("fold")[teacher_findings.TEACHER_ERROR].first()
 of_teacher = of_teacher.dropna()
+fitted = ", to which it was fitted" if "teacher" in card else ""
 local_pretrained = mean(grid.PRETRAINED, "rmse_local_test_meV")
 copied = mean(grid.PRETRAINED) / mean(grid.DIRECT)
 display.glue(
     "seen_copy",
-    f"On the test cells of {len(of_teacher)} folds, to which it was fitted, the teacher errs by "
-    f"{of_teacher.mean():.1f} meV per atom, direct training in the same folds by {at_all[of_teacher.index].mean():.1f} "
+    f"On the test cells of {counted(len(of_teacher), 'fold')}{fitted}, the teacher errs by {of_teacher.mean():.1f} meV "
+    f"per atom, direct training in the same folds by {at_all[of_teacher.index].mean():.1f} "
     f"(published, the teacher on all its own cells: {stated['teacher_rmse_energy']:.1f} and {theirs['direct']:.1f})"
     + (f"; on cells held out of another fit the teacher errs by {teacher_meV:.1f}" if np.isfinite(teacher_meV) else "")
     + ". What differs more is how well the network copies the teacher: the pre-trained network's RMSE on per-atom "

@@ -74,6 +74,8 @@ study = experiment.MapStudy(
     min_dist=p.min_dist,
     seed=p.seed,
 )
+if p.use_store:
+    source.check_stored()
 data = source.load()
 maps = experiment.stored_maps(study) if p.use_store else None
 made = maps is None

@@ -205,6 +205,24 @@ def test_kinds_of_fits_choose_their_settings_by_themselves():
     }  # fmt: skip
 
 
+def test_records_are_chosen_whatever_their_labels_are():
+    one = competitors(("search", [1.0, 1.0]), ("plain", [2.0, 2.0]))
+    other = competitors(("search", [2.0, 2.0]), ("plain", [1.0, 1.0])).assign(n_qm_labels=200)
+    found = findings.selected(pd.concat([one, other]))  # each label twice
+    assert sorted(zip(found["n_qm_labels"], found["hyperparameters"], strict=True)) == [
+        (100, "search"), (100, "search"), (200, "plain"), (200, "plain"),
+    ]  # fmt: skip
+
+
+def test_what_unused_settings_cost_is_taken_fold_by_fold():
+    used = records({100: 20.0, 1000: 10.0}, {1000: 5.0})
+    unused = records({1000: 12.0}, {})
+    unused[findings.ERROR] += unused["fold"]  # 2 to 5 more
+    found = findings.cost_of_settings(unused, used)
+    assert found.value == pytest.approx(3.5)
+    assert 2.0 <= found.low < 3.5 < found.high <= 5.0
+
+
 def test_each_kind_of_training_competes_with_the_plain_settings():
     for training in (grid.DIRECT, grid.FINETUNED):
         for n in (10, 100, 1000):

@@ -165,11 +165,18 @@ class Evidence:
         part = self.curves[self.curves["model"] == model]
         return part.pivot_table(index="n_train", columns="fold", values="mae_test_meV", aggfunc="first").dropna()
 
+    def _of_cells(self, kept_by: ModuleType) -> tuple[FineTuning, pd.DataFrame]:
+        """The study of chapter 05, and an experiment's records of it: those of all cells."""
+        study = FineTuning(self.dataset, soap=self.soap)
+        table = self._records(kept_by, n_folds=study.n_folds, seed=study.seed)
+        if len(table):  # other data need not have cells
+            table = table[table["cells_fingerprint"] == study.qm().fingerprint[:12]]
+        return study, table
+
     @cached_property
     def tuning(self) -> pd.DataFrame:
         """Records of direct training, pre-training and fine-tuning with the settings that are used (no trials)."""
-        study = FineTuning(self.dataset, soap=self.soap)
-        table = self._records(fine_tuning, n_folds=study.n_folds, seed=study.seed)
+        study, table = self._of_cells(fine_tuning)
         if table.empty:
             return table
         compete = []
@@ -185,8 +192,7 @@ class Evidence:
 
     def teacher_on_own_cells(self, folds: Sequence[int]) -> pd.Series:
         """Error of the dataset's own teacher on the test cells of some folds, to which it was fitted, by fold."""
-        study = FineTuning(self.dataset, soap=self.soap)
-        table = self._records(teachers, n_folds=study.n_folds, seed=study.seed)
+        _, table = self._of_cells(teachers)
         own = table[(table["source"] == teachers.GAP.source) & table["fold"].isin(folds)]
         return own.groupby("fold")[TEACHER_ERROR].first()
 
@@ -207,13 +213,11 @@ class Evidence:
     @cached_property
     def map_summary(self) -> pd.DataFrame:
         """Measures of the maps, means over the seeds, by representation."""
-        study = MapStudy()
-        settings = {name: getattr(study, name) for name in ("n_neighbors", "n_epochs", "min_dist")}
-        table = self._records(map_measures, **settings)
-        if table.empty:
-            return pd.DataFrame()
-        largest = table[table["n_environments"] == table["n_environments"].max()]
-        return map_measures.summary(largest).set_index("representation")
+        table = self._records(map_measures)
+        if len(table):
+            study = MapStudy(FineTuning(self.dataset, soap=self.soap), n_environments=map_measures.MEASURED)
+            table = self._records(map_measures, **study.settings())
+        return map_measures.summary(table).set_index("representation") if len(table) else pd.DataFrame()
 
     @cached_property
     def maps(self) -> StoredMaps | None:

@@ -61,7 +61,7 @@ def local_energies_differ(evidence: Evidence) -> Outcome:
 
 def direct_like_teacher(evidence: Evidence) -> Outcome:
     table = evidence.table_1()
-    if table.empty:
+    if table.empty or "teacher" not in evidence.card:  # what other data's teacher was fitted to is not known
         return NO_RECORD
     direct = table[table["training"] == DIRECT].set_index("fold")[TEST].dropna()
     teacher = evidence.teacher_on_own_cells([int(fold) for fold in direct.index])

@@ -19,15 +19,16 @@ def selected(records: pd.DataFrame) -> pd.DataFrame:
     """The records with the settings that are used, of each kind of fit.
 
     Where several settings compete, those with the lowest validation error are used, averaged over the folds that all of
-    them have. Settings that lack a fold that others have do not compete.
+    them have. Settings with fewer folds than others do not compete.
     """
-    return records[is_selected(records)]
+    return records[is_selected(records).to_numpy()]
 
 
 def is_selected(records: pd.DataFrame) -> pd.Series:
     """Whether a record has the settings that :func:`selected` keeps."""
-    used = pd.Series(False, index=records.index)
-    for _, part in records.groupby(KINDS, sort=False):
+    used = np.zeros(len(records), dtype=bool)
+    for places in records.groupby(KINDS, sort=False).indices.values():
+        part = records.iloc[places]
         best, *others = part["hyperparameters"].unique()
         if others:
             done = part[part[ERROR].notna()]
@@ -35,8 +36,8 @@ def is_selected(records: pd.DataFrame) -> pd.Series:
             folds = validation.notna().sum(axis=1)
             validation = validation[folds == folds.max()].astype(float).dropna(axis=1)
             best = validation.mean(axis=1).idxmin() if validation.size else best
-        used |= records.index.isin(part.index[part["hyperparameters"] == best])
-    return used
+        used[places] = part["hyperparameters"] == best
+    return pd.Series(used, index=records.index)
 
 
 def summary(records: pd.DataFrame) -> pd.DataFrame:
@@ -137,6 +138,12 @@ def gain_of_least_pretraining(records: pd.DataFrame) -> tuple[float, int, int]:
         return float("nan"), 0, 0
     ratio = fine[folds].iloc[0] / direct[folds].iloc[-1]
     return float(ratio.mean()), int(fine.index[0]), len(folds)
+
+
+def cost_of_settings(unused: pd.DataFrame, used: pd.DataFrame) -> Estimate:
+    """How much more direct training errs with the settings that are not used (meV per atom), for the most labels."""
+    other, own = (by_fold(records, DIRECT, "n_qm_labels") for records in (unused, used))
+    return bootstrap(lambda a, b: float(a[-1] - b[-1]), other, own)
 
 
 def paired(records: pd.DataFrame) -> Estimate:

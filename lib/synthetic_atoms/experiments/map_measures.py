@@ -33,6 +33,9 @@ NEIGHBOURS = 20
 FAITHFUL = 3000
 """Environments on which trustworthiness and continuity are taken: their cost grows with the square."""
 
+MEASURED = 8000
+"""Environments on the maps that the claims are judged by."""
+
 ASKED = (
     "dataset", "dataset_fingerprint", "soap", "network", "n_environments", "n_neighbors", "n_epochs", "min_dist",
     "representation", "seed",

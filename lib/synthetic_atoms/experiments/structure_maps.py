@@ -75,7 +75,7 @@ class MapStudy:
         return self.training.dataset
 
     def settings(self) -> dict[str, object]:
-        """All that decides a map, but the representation and UMAP's seed."""
+        """What decides a map, but the representation and the seeds of UMAP and of the environments' choice."""
         return {
             "dataset": self.dataset.name,
             "dataset_fingerprint": self.dataset.load().fingerprint[:12],
