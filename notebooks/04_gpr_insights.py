@@ -689,13 +689,12 @@ if len(whole_records):
         )
 display.glue("whole_finding", whole_finding)
 lowest = whole_curves if len(whole_records) else curves
-lowest = lowest[lowest["estimator"] == "dtc"]
 lowest = lowest[lowest["n_train"].isin([lowest["n_train"].min(), lowest["n_train"].max()])]
 theirs_lowest = paper_curves[paper_curves["n_train"].isin(lowest["n_train"])]
 display.glue(
     "short_sigma",
-    "With DTC the error is lowest at "
-    + " and ".join(f"{findings.best_sigma(part)} for N = {n:,}" for n, part in lowest.groupby("n_train"))
+    "The error is lowest at "
+    + "; ".join(f"{findings.at_ends(part)} with {names[estimator]}" for estimator, part in lowest.groupby("estimator"))
     + "; "
     + (
         "the published curves are lowest at "

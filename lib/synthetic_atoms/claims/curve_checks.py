@@ -299,7 +299,8 @@ def sigma_flattens(evidence: Evidence) -> Outcome:
         if len(whole) and whole.index[-1] > table.index[-1]:
             n, row = whole.index[-1], whole.iloc[-1]
             width = width_decades(row.index.to_numpy(), row.to_numpy())[0]
-            text += f"; {width:.2f} at {_at(whole_folds, n)} ({name.upper()})"
+            one = ", one fold" if whole_folds[int(n)] == 1 else ""
+            text += f"; {width:.2f} at N = {n:,} ({name.upper()}{one})"
     return judged(widths[-1] > widths[0], max(widths) > widths[0], text)
 
 
@@ -321,6 +322,12 @@ def sigma_minimum(evidence: Evidence) -> Outcome:
     text += f" (DTC); higher at the last than at the first in {up.sum()} of {len(up)} folds"
     if len(table) > 2:
         text += f", than at the last but one in {end.sum()} of {len(end)}"
+    fitc, fitc_folds = _sigma_curves(evidence.whole_gpr, "fitc")
+    if len(fitc) > 1:
+        ends = [
+            f"{lowest_point(fitc.columns.to_numpy(), fitc.loc[n].to_numpy())[0]:.0f} meV" for n in fitc.index[[0, -1]]
+        ]
+        text += f"; FITC from {ends[0]} to {ends[1]} at {_at(fitc_folds, fitc.index[-1])}"
     return judged(bool(up.all()), best[-1] > min(best[:-1]), text)
 
 

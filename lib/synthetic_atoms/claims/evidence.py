@@ -81,7 +81,7 @@ class Evidence:
         """All trajectories: ``embedded`` is a part of them, other data are whole."""
         return whole(self.dataset)
 
-    def _records(self, kept_by: ModuleType, dataset: Dataset | None = None, **study: object) -> pd.DataFrame:
+    def _records(self, kept_by: ModuleType, dataset: Dataset | None = None, /, **study: object) -> pd.DataFrame:
         """Records of an experiment with some data, this descriptor, and what else is given by column."""
         dataset = dataset or self.dataset
         table = kept_by.store(dataset.name).read()

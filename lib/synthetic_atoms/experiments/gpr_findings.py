@@ -51,6 +51,12 @@ def best_sigma(part: pd.DataFrame) -> str:
     return f"σ = {mean_and_range(part['best_sigma_meV'], '{:.2g}', ' meV')}"
 
 
+def at_ends(part: pd.DataFrame) -> str:
+    """Where the curves of one estimator are lowest, for each N."""
+    texts = [f"{best_sigma(curves)} for N = {n:,}" for n, curves in part.groupby("n_train")]
+    return " and ".join(texts) + (" (one fold)" if part["fold"].nunique() == 1 else "")
+
+
 def more_points(changes: Mapping[int, Paired], few: int, many: int) -> str:
     """Whether many representative points help over few."""
     if not changes:
