@@ -687,6 +687,11 @@ if len(whole_records):
             f"{findings.optimum(whole_curves, estimator, names[estimator])} "
             f"{findings.flattening(whole_curves, estimator, names[estimator])} "
         )
+    for row in paper_curves[paper_curves["n_train"] == whole_curves["n_train"].max()].itertuples():
+        whole_finding += (
+            f"The published curve for N = {row.n_train:,} is lowest at σ = {row.best_sigma_meV:.2g} meV; at the "
+            f"smallest σ its error is {row.rise_small:.2f} times the lowest, at the largest {row.rise_large:.2f} times."
+        )
 display.glue("whole_finding", whole_finding)
 lowest = whole_curves if len(whole_records) else curves
 lowest = lowest[lowest["n_train"].isin([lowest["n_train"].min(), lowest["n_train"].max()])]
