@@ -81,11 +81,11 @@ class Evidence:
         """All trajectories: ``embedded`` is a part of them, other data are whole."""
         return whole(self.dataset)
 
-    def _records(self, kept_by: ModuleType, dataset: Dataset | None = None, /, **study: object) -> pd.DataFrame:
+    def _records(self, kept_by: ModuleType, of: Dataset | None = None, **study: object) -> pd.DataFrame:
         """Records of an experiment with some data, this descriptor, and what else is given by column."""
-        dataset = dataset or self.dataset
-        table = kept_by.store(dataset.name).read()
-        asked = {"dataset_fingerprint": dataset.load().fingerprint[:12], "soap": self.soap, **study}
+        of = of or self.dataset
+        table = kept_by.store(of.name).read()
+        asked = {"dataset_fingerprint": of.load().fingerprint[:12], "soap": self.soap, **study}
         return table[np.logical_and.reduce([table[name] == value for name, value in asked.items()])]
 
     def _gpr_of(self, dataset: Dataset) -> pd.DataFrame:
