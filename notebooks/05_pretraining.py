@@ -415,11 +415,14 @@ pretrained_meV = float(
     .astype(float)
     .mean()
 )
+at_d = grid.requests(study, fits_d).merge(competing[~competing["used"]], on=list(grid.ASKED))
+unused_d = findings.summary(at_d).dropna(subset=["rmse_test_meV_per_atom"])
 display.show(
-    figures.qm_labels(summary_d, paper_d, teacher_meV, pretrained_meV),
+    figures.qm_labels(summary_d, paper_d, teacher_meV, pretrained_meV, unused=unused_d),
     name="qm-labels",
     caption=f"Test error against the number of QM-labelled cells, from random and from pre-trained weights, mean and "
-    f"standard deviation over {len(folds)} folds. Open symbols: published values, for the authors' data "
+    f"standard deviation over {len(folds)} folds. Small symbols: the settings that lost by validation error "
+    "({numref}`tab-competing-settings`). Open symbols: published values, for the authors' data "
     "{cite}`gardner2023synthetic`. Compare the paper's Fig. 5d.",
     alt="Test error against the number of QM labels. "
     + "; ".join(
@@ -544,9 +547,14 @@ else:
 judged = [line for line in lines if np.isfinite([line["search: test"], line["plain: test"]]).all()]
 misled = [line for line in judged if line[f"{line['used']}: test"] > min(line["search: test"], line["plain: test"])]
 if judged:
+    loss = [line[f"{line['used']}: test"] - min(line["search: test"], line["plain: test"]) for line in misled]
+    worst = misled[int(np.argmax(loss))] if misled else {}
     seen_settings += (
-        f" Validation chooses the settings with the higher test error in {len(misled)} of {len(judged)} cases: a tenth "
-        "of the labels is too few to tell the two apart reliably."
+        f" Validation chooses the settings with the higher test error in {len(misled)} of {len(judged)} cases. That "
+        f"costs most in {'direct training' if worst['training'] == grid.DIRECT else 'fine-tuning'} with "
+        f"{worst['QM labels']:,} labels, {max(loss):.1f} meV per atom. With few labels a handful of "
+        "cells decide, and each training is stopped where its error on just these cells is lowest, which favours "
+        "settings whose error varies more."
         if misled
         else f" In all {len(judged)} cases the settings chosen have the lower test error too."
     )

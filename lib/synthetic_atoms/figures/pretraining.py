@@ -133,7 +133,11 @@ def pretraining_size(
 
 
 def qm_labels(
-    summary: pd.DataFrame, published: pd.DataFrame, teacher_meV: float, pretrained_meV: float = float("nan")
+    summary: pd.DataFrame,
+    published: pd.DataFrame,
+    teacher_meV: float,
+    pretrained_meV: float = float("nan"),
+    unused: pd.DataFrame | None = None,
 ) -> Figure:
     """Test error against the number of QM labels, direct and fine-tuned (Fig. 5d).
 
@@ -146,6 +150,8 @@ def qm_labels(
     teacher_meV, pretrained_meV
         The errors of the teacher, on held-out cells, and of the pre-trained network, which has no QM label; NaN to
         leave one out.
+    unused
+        Rows like those of ``summary`` for settings that are not used, drawn small.
     """
     with style():
         figure = new_figure(4.4)
@@ -160,6 +166,9 @@ def qm_labels(
             axes.plot(
                 theirs["n_qm_labels"], theirs["rmse_test_meV_per_atom"], label=f"{name}, published", **look, **PUBLISHED
             )
+            if unused is not None:
+                other = unused[unused["training"] == name]
+                axes.plot(other["n_qm_labels"], other["rmse_test_meV_per_atom"], ls="", ms=3.5, alpha=0.7, **look)
         if np.isfinite(teacher_meV):
             axes.axhline(teacher_meV, color=TEACHER_COLOUR, linestyle="dotted", label="the teacher, held-out cells")
         if np.isfinite(pretrained_meV):
