@@ -516,9 +516,11 @@ for (training, n_environments, n), part in both.groupby(findings.KINDS):
         mine = part[part["settings"] == name]
         line[f"{name}: validation"] = mine["rmse_validation_meV_per_atom"].astype(float).mean()
         line[f"{name}: test"] = mine["rmse_test_meV_per_atom"].astype(float).mean()
-        line[f"{name}: folds"] = int(mine["rmse_test_meV_per_atom"].notna().sum())
-    lines.append(line | {"used": part.loc[part["used"], "settings"].iloc[0]})
+    n_known = part.groupby("settings")["rmse_test_meV_per_atom"].count()
+    lines.append(line | {"folds": int(n_known.min()), "used": part.loc[part["used"], "settings"].iloc[0]})
 shown = pd.DataFrame(lines or [{"training": "none: the search chose the plain settings everywhere"}])
+if "environments" in shown and len(set(shown["environments"]) - {0}) <= 1:  # always all of them
+    shown = shown.drop(columns="environments")
 formats = {"environments": "{:,.0f}", "QM labels": "{:,.0f}"}
 formats |= {f"{name}: {what}": "{:.1f}" for name in ("search", "plain") for what in ("validation", "test")}
 display.show_table(
