@@ -555,8 +555,8 @@ if judged:
         f" Validation chooses the settings with the higher test error in {len(misled)} of {len(judged)} cases. That "
         f"costs most in {'direct training' if worst['training'] == grid.DIRECT else 'fine-tuning'} with "
         f"{worst['QM labels']:,} labels, {max(loss):.1f} meV per atom. With few labels a handful of "
-        "cells decide, and each training is stopped where its error on just these cells is lowest, which favours "
-        "settings whose error varies more."
+        "cells decide, and each training is stopped where its error on just these cells is lowest, which may "
+        "favour settings whose error varies more."
         if misled
         else f" In all {len(judged)} cases the settings chosen have the lower test error too."
     )
@@ -567,8 +567,7 @@ display.glue("short_settings", short_settings)
 # **Where the gain comes from.** {glue:text}`seen_copy` The teacher has also seen the cells on which fine-tuning is
 # tested, in the paper as here, so that a part of the gain is information about test cells (see below).
 #
-# **Settings.** Direct training is the harder search: few trials, one fold, a noisy validation set.
-# {glue:text}`seen_settings`
+# **Settings.** The searches are small: few trials, one fold, a noisy validation set. {glue:text}`seen_settings`
 
 # %% [markdown]
 # ## Beyond the paper: the teacher

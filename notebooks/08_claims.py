@@ -126,8 +126,7 @@ REASONS = {
     "sigma-extremes": "With the estimator of the paper's text the curve is nearly flat towards small σ where N is well "
     "above M; the published rise is that of the authors' code.",
     "sigma-minimum": "The best value neither rises nor falls with N in all steps.",
-    "fewer-labels": "Direct training has settings here that competed in every fold. With those that a search in one "
-    "fold found, the factor would be far larger (chapter 05).",
+    "fewer-labels": "The factor depends on the number of labels; the table in chapter 05 has it for each.",
     "pretraining-size": "The order of magnitude is not found: far fewer environments suffice here.",
     "sp-island": "Most sp atoms form an island of their own; the others lie among sp² atoms.",
 }
