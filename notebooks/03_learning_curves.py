@@ -61,8 +61,7 @@ from synthetic_atoms.experiments.records import accelerator_of
 from synthetic_atoms.experiments.trajectory_errors import by_trajectory, trajectory_errors
 from synthetic_atoms.figures import learning_curves as figures
 from synthetic_atoms.figures.style import COORDINATION_LABELS
-from synthetic_atoms.models.neural_network import NeuralNetwork
-from synthetic_atoms.models.neural_network import default_hyperparameters as default_network
+from synthetic_atoms.models.neural_network import MANY
 from synthetic_atoms.paths import is_own
 from synthetic_atoms.wording import about, counted, listed
 
@@ -88,11 +87,11 @@ for name in ("zeta", "sigma_meV", "n_sparse", "n_folds"):
 # - **NN** is a fully connected network with CELU activations {cite}`barron2017continuously` on standardised inputs,
 #   trained with Adam and stopped early by the error on a validation set: a tenth of the training environments, at most
 #   1000. With more than $10^5$ environments, where an epoch has more steps, it may go without a lower one for about as
-#   many steps as with $10^5$. {glue:text}`capped_remark`
+#   many steps as with $10^5$. {glue:text}`capped_NN`
 # - **DKL** trains a network and a Gaussian process on the network's outputs together {cite}`wilson2016stochastic`. The
 #   process is sparse: it is described by inducing points, and all parameters follow from a bound of the evidence. A
 #   training in which the process takes everything for noise begins again with half the learning rate ([Technical
-#   details](07_technical_details.ipynb)).
+#   details](07_technical_details.ipynb)). Training stops as that of NN does. {glue:text}`capped_DKL`
 #
 # The settings of the two are not the same: {numref}`tab-network-settings`. They were set by hand.
 #
@@ -119,12 +118,11 @@ comparison = Comparison(
 largest, sizes_used = comparison.largest(), comparison.sizes_used()
 left_out = [n for n in p.sizes if n > largest]
 records = comparison.records(use_store=p.use_store, compute=p.compute)
-records["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in records["machine"]]
 curves = summary(records)
 paper = published.table("fig3_learning_curves")
 
 # Larger training sets need all trajectories, of which these data may be a part.
-whole_records = comparison.with_all_trajectories() if p.use_store else records.iloc[:0]
+whole_records = comparison.with_all_trajectories() if p.use_store else records.iloc[:0].copy()
 whole = summary(whole_records) if len(whole_records) else None
 n_here, n_whole = (len(np.unique(one.load().trajectory)) for one in (data, data if whole is None else whole_of(data)))
 if whole is None:
@@ -138,21 +136,42 @@ else:
         f"environments, in {counts} of {p.n_folds} folds (half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
-tried = {int(n): default_network(int(n)) for n in sorted({*whole_records["n_train"], *sizes_used})}
-capped_remark = ""
-for n, settings in tried.items():
-    if "max_epochs" in settings:
-        fits = whole_records if n > largest else records
-        epochs = fits.loc[(fits["model"] == "NN") & (fits["n_train"] == n), "epochs"].dropna()
-        capped_remark += (
-            f"With N = {n:,} it has {settings['max_epochs']} epochs at most, at a learning rate of "
-            f"{settings['learning_rate']:g} instead of {NeuralNetwork().learning_rate:g}; "
-            f"{int((epochs == settings['max_epochs']).sum())} of {len(epochs)} trainings needed all of them. "
-        )
-display.glue("capped_remark", capped_remark)
+for fits in (records, whole_records):
+    fits["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in fits["machine"]]
+every_fit = pd.concat([records, whole_records[whole_records["n_train"] > largest]]) if whole is not None else records
 
+
+def capped(model):
+    """Sentences about the sizes at which a model has fewer epochs than it might need, and what they are trained at."""
+    sentences = []
+    fits = every_fit[(every_fit["model"] == model) & (every_fit["n_train"] > MANY)]
+    for n, part in fits.dropna(subset=["epochs"]).groupby("n_train"):
+        given, usual = (NETWORKS[model]().get_params() | DEFAULTS[model](int(at)) for at in (n, MANY))
+        if given["max_epochs"] < usual["max_epochs"]:
+            rate = (
+                f", at a learning rate of {given['learning_rate']:g} instead of {usual['learning_rate']:g}"
+                if given["learning_rate"] != usual["learning_rate"]
+                else ""
+            )
+            sentences.append(
+                f"With N = {n:,.0f} it has {given['max_epochs']} epochs at most{rate}; "
+                f"{int((part['epochs'] == given['max_epochs']).sum())} of {counted(len(part), 'training')} needed all "
+                "of them."
+            )
+    return " ".join(sentences)
+
+
+for model in NETWORKS:
+    display.glue(f"capped_{model}", capped(model))
+
+# Sizes that a model has in some folds only: its mean is not of the same folds as that of the others.
+stored = records.dropna(subset=["mae_test_meV"]).groupby(["model", "n_train"], sort=False)["fold"].nunique()
+partial = listed(
+    f"{model} at N = {n:,} in {count} of {p.n_folds} folds" for (model, n), count in stored.items() if count < p.n_folds
+)
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["mae_test_meV"].isna().sum()))
+display.glue("partial_remark", f"Not every fold has every size: there is {partial}." if partial else "")
 display.glue(
     "left_out",
     f"Every fold has at least {largest:,} training environments; larger sizes ({', '.join(f'{n:,}' for n in left_out)})"
@@ -168,13 +187,12 @@ display.glue(
 
 # %% [markdown]
 # The grid has {glue:text}`n_fits` fits; {glue:text}`n_missing` of them are missing from the store and left out of the
-# means. {glue:text}`left_out` {glue:text}`whole_remark` {glue:text}`lengths_remark`
+# means. {glue:text}`partial_remark` {glue:text}`left_out` {glue:text}`whole_remark` {glue:text}`lengths_remark`
 
 # %% tags=["hide-input"]
 rows = []
 for model in (model for model in p.models if model in DEFAULTS):
-    fitted = pd.concat([records, whole_records]) if len(whole_records) else records
-    fitted = fitted[(fitted["model"] == model) & fitted["mae_test_meV"].notna()]
+    fitted = every_fit[(every_fit["model"] == model) & every_fit["mae_test_meV"].notna()]
     for n in sorted(fitted["n_train"].unique()):
         given = NETWORKS[model]().get_params() | DEFAULTS[model](n)
         rows.append(
@@ -245,7 +263,8 @@ display.show(
     name="learning-curves",
     caption=(
         "Learning curves: test error against the number of training environments, mean and standard deviation over "
-        f"the folds. Filled symbols and solid lines: this book's data, {n_here} trajectories. "
+        f"the folds. Filled symbols and solid lines: this book's data, {n_here} trajectories"
+        + (f" ({partial}). " if partial else ". ")
         + ("" if whole is None else f"Half-filled symbols and dotted lines: all {n_whole}. ")
         + "Open symbols and dashed lines: the published "
         "values, for the authors' data {cite}`gardner2023synthetic`. Compare the paper's Fig. 3."
@@ -272,7 +291,8 @@ for model in p.models:
 display.show_table(
     wide,
     name="learning-curves",
-    caption="Test MAE: mean over the folds, standard deviation over the folds, and the published value.",
+    caption="Test MAE: mean over the folds, standard deviation over the folds, and the published value."
+    + (f" There is {partial}." if partial else ""),
     formats=formats,
 )
 
@@ -324,7 +344,10 @@ for model in with_results:
         last_slopes.append(f"{end.value:z.2f} for {model} (N = {ends[0]:,} to {ends[1]:,})")
     spread = value(model, ours[-1], "mae_test_std_meV")
     around = f" ± {spread:.1f}" if np.isfinite(spread) else ""
-    reached.append(f"{model} {value(model, ours[-1]):.1f}{around} meV at N = {ours[-1]:,}")
+    reached.append(
+        f"{model} {value(model, ours[-1]):.1f}{around} meV at N = {ours[-1]:,}"
+        + ("" if stored[model, ours[-1]] == p.n_folds else f" ({counted(int(stored[model, ours[-1]]), 'fold')})")
+    )
 short_slope = (
     f"From N = {shared[0]:,} to {shared[-1]:,} the slope of log MAE against log N is {listed(slopes)}."
     if slopes
@@ -414,35 +437,38 @@ def against(first, second):
     else:
         last = pairs.iloc[-1]
         state = (
-            "errs less at the largest size that both have"
+            "errs less at the largest size that both have in every fold"
             if last["ratio"] < 1
-            else "is not overtaken by the largest size that both have"
+            else "is not overtaken by the largest size that both have in every fold"
         )
         who = first if last["ratio"] < 1 else second
         long += f" The curves do not cross once and for all here: {who} {state}; {there}."
+    few = in_few_folds(records[~records["n_train"].isin(pairs["n_train"])], first, second)
+    if few:
+        long += f" Where not every fold has both, {first}'s error is {few}."
     return short, long
 
 
-def beyond_pairs(first, second):
-    """The ratio of two models' errors at each size beyond the data above, in the folds that both have there."""
-    rows = whole_records[whole_records["n_train"] > largest]
-    parts = [findings.compare(part, first, second) for _, part in rows.groupby("n_train")]
-    return pd.concat([part for part in parts if len(part)]) if any(map(len, parts)) else pd.DataFrame()
+def in_few_folds(fits, first, second):
+    """Each size's ratio of two models' errors in the folds that both have there, in words; these may be few."""
+    if not {first, second} <= set(p.models):
+        return ""
+    pairs = [findings.compare(part, first, second) for _, part in fits.groupby("n_train")]
+    theirs = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
+    theirs = (theirs[first] / theirs[second]).dropna()
+    return listed(
+        f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ("
+        + ("one fold" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds")
+        + (f"; published: {theirs[row.n_train]:.2f})" if row.n_train in theirs else ")")
+        for pair in pairs
+        for row in pair.itertuples()
+    )
 
 
 def with_more(first, second):
     """A sentence about two models that were trained on more environments."""
-    if not {first, second} <= set(p.models) or not len(pairs := beyond_pairs(first, second)):
-        return ""
-    wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
-    theirs = wide_paper[first] / wide_paper[second]
-    ratios = [
-        f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ("
-        + ("one fold" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds")
-        + (f"; published: {theirs[row.n_train]:.2f})" if row.n_train in theirs.dropna() else ")")
-        for row in pairs.itertuples()
-    ]
-    return f"Trained on environments of all trajectories, {first}'s test error is {' and '.join(ratios)}."
+    ratios = in_few_folds(whole_records[whole_records["n_train"] > largest], first, second)
+    return f"Trained on environments of all trajectories, {first}'s test error is {ratios}." if ratios else ""
 
 
 seen_whole = " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")]))
@@ -459,7 +485,7 @@ if whole is not None:
             " What comes from one fold is one training: it has no spread, and another seed may give another error."
         )
 display.glue("seen_whole", seen_whole.strip() or "There are no fits with more environments for these data.")
-display.glue("short_whole", with_more("NN", "GPR"))
+display.glue("short_whole", " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")])))
 
 for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
     if first in p.models and second in p.models:
@@ -816,9 +842,11 @@ display.glue("seen_teacher", seen_teacher)
 # 264,000 environments. A GPU that trains several networks at once takes longer for each of them than it would for one.
 
 # %% tags=["hide-input"]
-on = records.dropna(subset=["on"]).groupby(["model", "n_train"])["on"].agg(lambda names: ", ".join(sorted(set(names))))
+on = (
+    every_fit.dropna(subset=["on"]).groupby(["model", "n_train"])["on"].agg(lambda names: ", ".join(sorted(set(names))))
+)
 cost = (
-    curves[["model", "n_train", "fit_s", "predict_s"]]
+    summary(every_fit)[["model", "n_train", "fit_s", "predict_s"]]
     .dropna()
     .merge(on.reset_index(), how="left")
     .merge(
@@ -839,7 +867,8 @@ display.show_table(
     ),
     name="cost",
     caption="Cost of each fit on the machines that made the records, processors with two cores or the GPU named. Fits "
-    "may have shared their machine with others.",
+    "may have shared their machine with others."
+    + ("" if whole is None else f" Beyond N = {largest:,}: all trajectories, whose test sets are larger."),
     formats={
         "N": "{:,.0f}",
         "fit (s)": "{:.1f}",

@@ -184,6 +184,28 @@ def test_the_closed_form_is_the_maximum_of_the_bound() -> None:
     assert float(twice.likelihood.noise.detach()) == pytest.approx(dense.noise, rel=1e-3)
 
 
+def test_the_loss_and_its_gradient_are_those_of_gpytorch() -> None:
+    X, y = smooth_data()
+    model = quick(max_epochs=5).fit(X, y)
+    network = model.network_.train()
+    x, target = model.scaler_(X), torch.from_numpy((y - y.mean()) / y.std()).float()
+    network.zero_grad()  # of the training
+    network.loss(x, target).backward()
+    parameters = dict(network.named_parameters())
+    ours = {name: value.grad.clone() for name, value in parameters.items()}
+    network.zero_grad()
+    bound = gpytorch.mlls.VariationalELBO(network.likelihood, network.gp, num_data=network.n_samples)
+    theirs = -bound(network.gp(network.features(x)), target.double())
+    theirs.backward()
+    # GPyTorch adds its jitter to the prior variance of the samples as well, which the noise notices.
+    noise = float(network.likelihood.noise.detach())
+    assert float(network.loss(x, target).detach()) == pytest.approx(float(theirs.detach()), abs=1e-6 / noise)
+    for name, value in parameters.items():
+        scale = float(value.grad.abs().max())
+        assert scale > 0
+        assert float((ours[name] - value.grad).abs().max()) < (2e-3 if "noise" in name else 1e-6) * scale, name
+
+
 def test_prediction_equals_gpytorch() -> None:
     X, y = smooth_data()
     model = quick(max_epochs=5).fit(X, y)

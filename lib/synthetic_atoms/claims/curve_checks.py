@@ -181,6 +181,11 @@ def dkl_slightly_better(evidence: Evidence) -> Outcome:
     other = [f"{n:,}" for n in ratio.index[ratio < 1] if rates[n][0] != rates[n][1]]
     if other:
         text += f"; at N = {listed(other)} the two have different learning rates"
+    far = evidence.largest("DKL", "NN")
+    if far["n_train"].iloc[0] > ratio.index[-1]:
+        errors = far.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
+        times = (errors["DKL"] / errors["NN"]).mean()
+        text += f"; {times:.2f} at N = {far['n_train'].iloc[0]:,} ({counted(len(errors), 'fold')})"
     return judged(better > len(ratio) / 2, better > 0, text)
 
 

@@ -16,7 +16,7 @@ from synthetic_atoms.errors import ParameterError
 from synthetic_atoms.models.inputs import is_integer
 from synthetic_atoms.models.network import Network
 from synthetic_atoms.models.network_regressor import NetworkRegressor
-from synthetic_atoms.models.neural_network import shorter_patience
+from synthetic_atoms.models.neural_network import MANY, shorter_patience
 from synthetic_atoms.models.training import TrainingOptions
 from synthetic_atoms.models.variational_gp import DeepGP
 
@@ -221,6 +221,8 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
         "max_epochs": 200 if n_train >= 1000 else 500,
         "patience": patience,
     }
+    if n_train > 5 * MANY:
+        found["max_epochs"] = 20  # what two cores can bear
     return found | shorter_patience(n_train, _batch_size, patience=patience, decay_patience=10)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import gpytorch
 import torch
 from gpytorch.distributions import MultivariateNormal
 from gpytorch.variational import CholeskyVariationalDistribution, VariationalStrategy
 from jaxtyping import Float, Float64, Int
-from linear_operator.utils.errors import NanError, NotPSDError
 from sklearn.cluster import kmeans_plusplus
 from torch import Tensor, nn
 
@@ -64,8 +64,8 @@ class Posterior:
 
     gp: VariationalGP
     points: Float64[Tensor, "inducing features"]
-    weights: Float64[Tensor, " inducing"]
     factor: Float64[Tensor, "inducing inducing"]
+    variational_mean: Float64[Tensor, " inducing"]
     variational_factor: Float64[Tensor, "inducing inducing"]
 
     @classmethod
@@ -85,21 +85,38 @@ class Posterior:
         if failed or not torch.isfinite(factor).all():
             raise FloatingPointError("the kernel matrix of the inducing points is not positive definite")
         q = strategy._variational_distribution
-        mean = q.variational_mean[:, None]
-        weights = torch.linalg.solve_triangular(factor.mT, mean, upper=True)[:, 0]
-        return cls(gp, points, weights, factor, q.chol_variational_covar.tril())
+        return cls(gp, points, factor, q.variational_mean, q.chol_variational_covar.tril())
+
+    @cached_property
+    def weights(self) -> Float64[Tensor, " inducing"]:
+        """Coefficients of the kernel values in the mean."""
+        return torch.linalg.solve_triangular(self.factor.mT, self.variational_mean[:, None], upper=True)[:, 0]
 
     def mean(self, features: Float64[Tensor, "batch features"]) -> Float64[Tensor, " batch"]:
         """Predictive mean."""
         return self.gp.mean_module(features) + self.gp.covar_module(features, self.points).to_dense() @ self.weights
 
-    def variance(self, features: Float64[Tensor, "batch features"]) -> Float64[Tensor, " batch"]:
-        """Predictive variance of the function, without noise."""
+    def whitened(self, features: Float64[Tensor, "batch features"]) -> Float64[Tensor, "inducing batch"]:
+        """The vectors v of some points."""
         cross = self.gp.covar_module(self.points, features).to_dense()
-        whitened = torch.linalg.solve_triangular(self.factor, cross, upper=False)
+        return torch.linalg.solve_triangular(self.factor, cross, upper=False)
+
+    def variance(
+        self,
+        features: Float64[Tensor, "batch features"],
+        whitened: Float64[Tensor, "inducing batch"] | None = None,
+    ) -> Float64[Tensor, " batch"]:
+        """Predictive variance of the function, without noise; ``whitened`` are the points' v, where they are known."""
+        whitened = self.whitened(features) if whitened is None else whitened
         prior = self.gp.covar_module(features, diag=True)
         added = (self.variational_factor.mT @ whitened).square().sum(0)
         return (prior - whitened.square().sum(0) + added).clamp_min(0.0)
+
+    def divergence(self) -> Float64[Tensor, ""]:
+        """Kullback-Leibler divergence of the whitened variational distribution from the prior N(0, I)."""
+        squares = self.variational_mean.square().sum() + self.variational_factor.square().sum()
+        log_determinant = 2 * self.variational_factor.diagonal().abs().log().sum()
+        return (squares - len(self.points) - log_determinant) / 2
 
 
 class DeepGP(nn.Module):
@@ -243,11 +260,14 @@ class DeepGP(nn.Module):
         FloatingPointError
             If the model has diverged.
         """
-        bound = gpytorch.mlls.VariationalELBO(self.likelihood, self.gp, num_data=self.n_samples)
-        try:
-            return -bound(self.gp(self.features(x)), target.double())
-        except (NanError, NotPSDError) as error:
-            raise FloatingPointError(str(error)) from error
+        features, target = self.features(x), target.double()
+        posterior = self.posterior()
+        whitened = posterior.whitened(features)
+        mean = self.gp.mean_module(features) + whitened.mT @ posterior.variational_mean
+        variance = posterior.variance(features, whitened)
+        noise = self.likelihood.noise[0]
+        expected = ((target - mean).square() + variance).mean() / noise + torch.log(2 * math.pi * noise)
+        return expected / 2 + posterior.divergence() / self.n_samples
 
     def posterior(self) -> Posterior:
         """What predictions with the present parameters share."""
