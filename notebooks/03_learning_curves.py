@@ -846,7 +846,10 @@ on = (
     every_fit.dropna(subset=["on"]).groupby(["model", "n_train"])["on"].agg(lambda names: ", ".join(sorted(set(names))))
 )
 cost = (
-    summary(every_fit)[["model", "n_train", "fit_s", "predict_s"]]
+    summary(every_fit.sort_values("n_train", kind="stable"))
+    .sort_values("model", key=lambda names: names.map(p.models.index), kind="stable")[
+        ["model", "n_train", "fit_s", "predict_s"]
+    ]
     .dropna()
     .merge(on.reset_index(), how="left")
     .merge(
