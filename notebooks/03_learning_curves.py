@@ -471,7 +471,23 @@ def with_more(first, second):
     return f"Trained on environments of all trajectories, {first}'s test error is {ratios}." if ratios else ""
 
 
-seen_whole = " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")]))
+def ended_early(first, second):
+    """Sentences about sizes at which the limit of epochs ended the trainings of two models."""
+    sentences = []
+    for n, fits in whole_records[whole_records["n_train"] > largest].groupby("n_train"):
+        epochs = {model: fits.loc[fits["model"] == model, "epochs"].dropna() for model in (first, second)}
+        limits = {model: DEFAULTS[model](int(n)).get("max_epochs", np.inf) for model in epochs}
+        ended = [f"{limits[m]} epochs for {m}" for m, found in epochs.items() if (found == limits[m]).any()]
+        if ended and all(map(len, epochs.values())):
+            sentences.append(
+                f"At N = {n:,} the limit of {listed(ended)} ended the training; with more epochs their ratio may be "
+                "another."
+            )
+    return " ".join(sentences)
+
+
+more_sentences = [with_more("NN", "GPR"), with_more("DKL", "NN"), ended_early("DKL", "NN")]
+seen_whole = " ".join(filter(None, more_sentences))
 if whole is not None:
     last = [part.loc[part["n_train"].idxmax()] for _, part in whole.groupby("model", sort=False)]
     seen_whole += " The largest sets give " + "; ".join(
@@ -485,7 +501,7 @@ if whole is not None:
             " What comes from one fold is one training: it has no spread, and another seed may give another error."
         )
 display.glue("seen_whole", seen_whole.strip() or "There are no fits with more environments for these data.")
-display.glue("short_whole", " ".join(filter(None, [with_more("NN", "GPR"), with_more("DKL", "NN")])))
+display.glue("short_whole", " ".join(filter(None, more_sentences)))
 
 for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
     if first in p.models and second in p.models:
