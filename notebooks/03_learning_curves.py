@@ -337,7 +337,7 @@ for model in with_results:
             f"{findings.straightness(records, model, early):.3f})"
         )
     far = whole_records[whole_records["model"] == model] if len(whole_records) else records.iloc[:0]
-    source = far if len(far) and far["n_train"].max() > ours[-1] else records[records["model"] == model]
+    source = far if len(findings.by_fold(far, model)) > 1 and far["n_train"].max() > ours[-1] else records
     ends = list(findings.by_fold(source, model).index[-2:])
     if len(ends) == 2 and len(shared) > 2:
         end = findings.slope(source, model, ends)

@@ -20,6 +20,7 @@ from synthetic_atoms.experiments.environments import spread_final_frames
 from synthetic_atoms.experiments.gpr_insights import TOLERATED, lowest_point, sigma_curves, width_decades
 from synthetic_atoms.experiments.learning_curves import DEFAULTS
 from synthetic_atoms.experiments.records import accelerator_of
+from synthetic_atoms.models.neural_network import MANY
 from synthetic_atoms.wording import counted, listed
 
 MODELS = ("GPR", "NN", "DKL")
@@ -182,10 +183,12 @@ def dkl_slightly_better(evidence: Evidence) -> Outcome:
     if other:
         text += f"; at N = {listed(other)} the two have different learning rates"
     far = evidence.largest("DKL", "NN")
-    if far["n_train"].iloc[0] > ratio.index[-1]:
+    n = int(far["n_train"].iloc[0])
+    if n > ratio.index[-1]:
         errors = far.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
-        times = (errors["DKL"] / errors["NN"]).mean()
-        text += f"; {times:.2f} at N = {far['n_train'].iloc[0]:,} ({counted(len(errors), 'fold')})"
+        text += f"; {(errors['DKL'] / errors['NN']).mean():.2f} at N = {n:,} ({counted(len(errors), 'fold')}"
+        most, usual = (DEFAULTS["DKL"](at)["max_epochs"] for at in (n, MANY))
+        text += f"; DKL with at most {most} epochs)" if most < usual else ")"
     return judged(better > len(ratio) / 2, better > 0, text)
 
 
