@@ -122,7 +122,7 @@ curves = summary(records)
 paper = published.table("fig3_learning_curves")
 
 # Larger training sets need all trajectories, of which these data may be a part.
-whole_records = comparison.with_all_trajectories() if p.use_store else records.iloc[:0].copy()
+whole_records = comparison.with_all_trajectories() if p.use_store else records.iloc[:0]
 whole = summary(whole_records) if len(whole_records) else None
 n_here, n_whole = (len(np.unique(one.load().trajectory)) for one in (data, data if whole is None else whole_of(data)))
 if whole is None:
@@ -136,8 +136,10 @@ else:
         f"environments, in {counts} of {p.n_folds} folds (half-filled symbols below)."
     )
 display.glue("whole_remark", whole_remark)
-for fits in (records, whole_records):
-    fits["on"] = [accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in fits["machine"]]
+records, whole_records = (
+    fits.assign(on=[accelerator_of(text) or "CPU" if isinstance(text, str) else None for text in fits["machine"]])
+    for fits in (records, whole_records)
+)
 every_fit = pd.concat([records, whole_records[whole_records["n_train"] > largest]]) if whole is not None else records
 
 
@@ -153,10 +155,10 @@ def capped(model):
                 if given["learning_rate"] != usual["learning_rate"]
                 else ""
             )
+            ended = int((part["epochs"] == given["max_epochs"]).sum())
             sentences.append(
-                f"With N = {n:,.0f} it has {given['max_epochs']} epochs at most{rate}; "
-                f"{int((part['epochs'] == given['max_epochs']).sum())} of {counted(len(part), 'training')} needed all "
-                "of them."
+                f"With N = {n:,.0f} {model} has {given['max_epochs']} epochs at most{rate}; this limit ended {ended} "
+                f"of {counted(len(part), 'training')}."
             )
     return " ".join(sentences)
 
@@ -171,7 +173,7 @@ partial = listed(
 )
 display.glue("n_fits", len(records))
 display.glue("n_missing", int(records["mae_test_meV"].isna().sum()))
-display.glue("partial_remark", f"Not every fold has every size: there is {partial}." if partial else "")
+display.glue("partial_remark", f"Some sizes are stored in some folds only: {partial}." if partial else "")
 display.glue(
     "left_out",
     f"Every fold has at least {largest:,} training environments; larger sizes ({', '.join(f'{n:,}' for n in left_out)})"
@@ -264,7 +266,7 @@ display.show(
     caption=(
         "Learning curves: test error against the number of training environments, mean and standard deviation over "
         f"the folds. Filled symbols and solid lines: this book's data, {n_here} trajectories"
-        + (f" ({partial}). " if partial else ". ")
+        + (f" (in fewer folds: {partial}). " if partial else ". ")
         + ("" if whole is None else f"Half-filled symbols and dotted lines: all {n_whole}. ")
         + "Open symbols and dashed lines: the published "
         "values, for the authors' data {cite}`gardner2023synthetic`. Compare the paper's Fig. 3."
@@ -292,7 +294,7 @@ display.show_table(
     wide,
     name="learning-curves",
     caption="Test MAE: mean over the folds, standard deviation over the folds, and the published value."
-    + (f" There is {partial}." if partial else ""),
+    + (f" In fewer folds: {partial}." if partial else ""),
     formats=formats,
 )
 
@@ -337,11 +339,15 @@ for model in with_results:
             f"{findings.straightness(records, model, early):.3f})"
         )
     far = whole_records[whole_records["model"] == model] if len(whole_records) else records.iloc[:0]
-    source = far if len(findings.by_fold(far, model)) > 1 and far["n_train"].max() > ours[-1] else records
-    ends = list(findings.by_fold(source, model).index[-2:])
+    complete = list(findings.by_fold(far, model).index)
+    source = far if len(complete) > 1 and complete[-1] > ours[-1] else records
+    errors = findings.by_fold(source, model)
+    ends = list(errors.index[-2:])
     if len(ends) == 2 and len(shared) > 2:
         end = findings.slope(source, model, ends)
-        last_slopes.append(f"{end.value:z.2f} for {model} (N = {ends[0]:,} to {ends[1]:,})")
+        last_slopes.append(
+            f"{end.value:z.2f} for {model} (N = {ends[0]:,} to {ends[1]:,}, {counted(errors.shape[1], 'fold')})"
+        )
     spread = value(model, ours[-1], "mae_test_std_meV")
     around = f" ± {spread:.1f}" if np.isfinite(spread) else ""
     reached.append(
@@ -361,8 +367,9 @@ if straight:
     )
 if last_slopes:
     seen_slope += (
-        f" Between the last two sizes of each they are {listed(last_slopes)}. A curve that saturates has a slope of "
-        "zero there; the paper says that of GPR, whose number of representative points is fixed."
+        f" Between the last two sizes of each model, of those that are complete, they are {listed(last_slopes)}. "
+        "A curve that saturates has a slope of zero there; the paper says that of GPR, whose number of representative "
+        "points is fixed."
     )
 display.glue("short_slope", short_slope)
 display.glue("seen_slope", seen_slope)
@@ -388,9 +395,22 @@ display.glue("seen_reached", f"At the largest size each reaches: {'; '.join(reac
 def against(first, second):
     """Sentences about one model against another, paired by fold: a short one and a long one."""
     pairs = findings.compare(records, first, second)
+    few = in_few_folds(records[~records["n_train"].isin(pairs["n_train"])], first, second)
     if pairs.empty:
-        text = f"There is no size at which both {first} and {second} have results here."
+        text = (
+            f"Where not every fold has both, {first}'s test error is {few}."
+            if few
+            else f"There is no size at which both {first} and {second} have results here."
+        )
         return text, text
+    folds = int(pairs["folds"].max())
+    within = (
+        "every fold"
+        if folds == p.n_folds
+        else "the one fold that both have"
+        if folds == 1
+        else f"the {folds} folds that both have"
+    )
     wide_paper = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
     theirs = (wide_paper[first] / wide_paper[second]).reindex(pairs["n_train"]).to_numpy()
     ends = pairs.iloc[sorted({0, len(pairs) - 1})]
@@ -415,7 +435,7 @@ def against(first, second):
         )
     if published_ends:
         long += f" The published values give {listed(published_ends)}."
-    long += f" {first} has the lower error at {ahead} of {len(pairs)} sizes, in every fold at {every}."
+    long += f" {first} has the lower error at {ahead} of {len(pairs)} sizes, in {within} at {every}."
     cross, published_cross = (
         findings.crossover(records, first, second),
         findings.published_crossover(paper, first, second),
@@ -426,26 +446,27 @@ def against(first, second):
         else "the published curves do not cross"
     )
     if np.isfinite(cross.value):
+        among = f" Among the sizes that are in {within}"
         long += (
-            f" From about N = {about(cross.value)} on ({about(cross.low)} to {about(cross.high)}) {first} errs less; "
-            f"{there}."
+            f"{among}, {first} errs less from about N = {about(cross.value)} on ({about(cross.low)} to "
+            f"{about(cross.high)}); {there}."
         )
         further = pairs.loc[pairs["n_train"] > cross.value, "n_train"]
-        alone = f" Only one size, N = {further.iloc[0]:,}, lies beyond." if len(further) == 1 else ""
+        alone = f" Only one of them, N = {further.iloc[0]:,}, lies beyond." if len(further) == 1 else ""
         long += alone
-        short += f" From about N = {about(cross.value)} on it errs less; {there}.{alone}"
+        short += f"{among}, it errs less from about N = {about(cross.value)} on; {there}.{alone}"
     else:
         last = pairs.iloc[-1]
         state = (
-            "errs less at the largest size that both have in every fold"
+            f"errs less at the largest size in {within}"
             if last["ratio"] < 1
-            else "is not overtaken by the largest size that both have in every fold"
+            else f"is not overtaken by the largest size in {within}"
         )
         who = first if last["ratio"] < 1 else second
         long += f" The curves do not cross once and for all here: {who} {state}; {there}."
-    few = in_few_folds(records[~records["n_train"].isin(pairs["n_train"])], first, second)
     if few:
-        long += f" Where not every fold has both, {first}'s error is {few}."
+        short += f" In fewer folds it is {few}."
+        long += f" In fewer folds its error is {few}."
     return short, long
 
 
@@ -471,22 +492,27 @@ def with_more(first, second):
     return f"Trained on environments of all trajectories, {first}'s test error is {ratios}." if ratios else ""
 
 
-def ended_early(first, second):
-    """Sentences about sizes at which the limit of epochs ended the trainings of two models."""
+def ended_early():
+    """A sentence about each size at which the limit of epochs ended trainings."""
     sentences = []
-    for n, fits in whole_records[whole_records["n_train"] > largest].groupby("n_train"):
-        epochs = {model: fits.loc[fits["model"] == model, "epochs"].dropna() for model in (first, second)}
-        limits = {model: DEFAULTS[model](int(n)).get("max_epochs", np.inf) for model in epochs}
-        ended = [f"{limits[m]} epochs for {m}" for m, found in epochs.items() if (found == limits[m]).any()]
-        if ended and all(map(len, epochs.values())):
+    for n, fits in every_fit[every_fit["n_train"] > MANY].groupby("n_train"):
+        limits = {
+            model: DEFAULTS[model](int(n)).get("max_epochs") for model in fits["model"].unique() if model in DEFAULTS
+        }
+        ended = [
+            f"{limit} for {model}"
+            for model, limit in limits.items()
+            if limit and (fits.loc[fits["model"] == model, "epochs"] == limit).any()
+        ]
+        if ended:
             sentences.append(
-                f"At N = {n:,} the limit of {listed(ended)} ended the training; with more epochs their ratio may be "
-                "another."
+                f"At N = {n:,} trainings ended at the limit of epochs ({listed(ended)}); with more, the ratios may be "
+                "others."
             )
     return " ".join(sentences)
 
 
-more_sentences = [with_more("NN", "GPR"), with_more("DKL", "NN"), ended_early("DKL", "NN")]
+more_sentences = [with_more("NN", "GPR"), with_more("DKL", "NN"), ended_early()]
 seen_whole = " ".join(filter(None, more_sentences))
 if whole is not None:
     last = [part.loc[part["n_train"].idxmax()] for _, part in whole.groupby("model", sort=False)]
@@ -864,7 +890,7 @@ on = (
 cost = (
     summary(every_fit.sort_values("n_train", kind="stable"))
     .sort_values("model", key=lambda names: names.map(p.models.index), kind="stable")[
-        ["model", "n_train", "fit_s", "predict_s"]
+        ["model", "n_train", "folds", "fit_s", "predict_s"]
     ]
     .dropna()
     .merge(on.reset_index(), how="left")
@@ -890,6 +916,7 @@ display.show_table(
     + ("" if whole is None else f" Beyond N = {largest:,}: all trajectories, whose test sets are larger."),
     formats={
         "N": "{:,.0f}",
+        "folds": "{:.0f}",
         "fit (s)": "{:.1f}",
         "predict the test set (s)": "{:.1f}",
         "authors' fit (s)": "{:,.1f}",

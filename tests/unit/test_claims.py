@@ -73,13 +73,41 @@ def test_without_records_there_is_no_verdict():
             ]
         )
     )  # fmt: skip
-    for name in ("log-log-linear", "gpr-best-small", "networks-overtake", "dkl-slow", "gpr-saturates"):
+    for name in (
+        "log-log-linear",
+        "gpr-best-small",
+        "networks-overtake",
+        "dkl-slow",
+        "dkl-slightly-better",
+        "gpr-saturates",
+    ):
         assert curve_checks.CHECKS[name](evidence).verdict == "no record"
     assert network_checks.CHECKS["gap-large-data"](evidence).verdict == "no record"
 
 
 def some_curves(*rows: tuple[str, int, int, float, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "n_train", "fold", "mae_test_meV", "mae_train_meV"])
+
+
+def test_deep_kernels_beyond_the_sizes_of_every_fold_are_told_with_their_folds_and_limits():
+    rows = [
+        (model, n, fold, mae, 9.0)
+        for n in (1000, 10_000)
+        for fold in (0, 1)
+        for model, mae in (("NN", 40.0), ("DKL", 36.0))
+    ]
+    one_fold = [("NN", 10**5, 0, 20.0, 9.0), ("NN", 10**5, 1, 20.0, 9.0), ("DKL", 10**5, 0, 15.0, 9.0)]
+    whole = [("NN", 10**5, 0, 99.0, 9.0), ("DKL", 10**5, 0, 9.0, 9.0)]  # the usual data have that size
+    whole += [("NN", 10**6, 0, 12.0, 9.0), ("DKL", 10**6, 0, 18.0, 9.0)]
+    outcome = curve_checks.CHECKS["dkl-slightly-better"](
+        with_curves(some_curves(*rows, *one_fold), some_curves(*whole))
+    )
+    assert outcome.verdict == "reproduced"
+    assert "better at 2 of 2 sizes" in outcome.ours
+    assert outcome.ours.endswith(
+        "beyond, 0.75 at N = 100,000 (1 fold) and 1.50 at N = 1,000,000 (1 fold, all trajectories; epochs limited to "
+        "20 for DKL and 70 for NN)"
+    )
 
 
 def test_networks_are_compared_where_both_are_largest_and_in_the_folds_that_both_have():

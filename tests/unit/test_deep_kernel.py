@@ -206,6 +206,33 @@ def test_the_loss_and_its_gradient_are_those_of_gpytorch() -> None:
         assert float((ours[name] - value.grad).abs().max()) < (2e-3 if "noise" in name else 1e-6) * scale, name
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_of_parameters_that_are_not_finite_is_refused(value: float) -> None:
+    dense = Dense()
+    dense.model.gp.variational_strategy.inducing_points.data[0, 0] = value
+    with pytest.raises(FloatingPointError, match="not finite or not positive definite"):
+        dense.bound()
+
+
+def test_a_kernel_matrix_that_needs_more_jitter_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense = Dense()
+    dense.set_optimum()
+    expected = dense.bound()
+    points = dense.model.gp.variational_strategy.inducing_points
+    points.data[1] = points.data[0]  # two equal points: singular without jitter
+    factorise, jitters = torch.linalg.cholesky_ex, []
+
+    def strict(matrix: torch.Tensor):
+        jitters.append(float(matrix[0, 0].detach()) - dense.scale)
+        factor, info = factorise(matrix)
+        return factor, info if jitters[-1] > 5e-6 else torch.ones_like(info)
+
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", strict)
+    assert np.isfinite(dense.bound())
+    assert jitters == pytest.approx([1e-6, 1e-5], rel=0.1)
+    assert dense.bound() < expected  # one point fewer
+
+
 def test_prediction_equals_gpytorch() -> None:
     X, y = smooth_data()
     model = quick(max_epochs=5).fit(X, y)

@@ -114,6 +114,28 @@ def _ratio(evidence: Evidence, first: str, second: str) -> pd.Series:
     return (a / b).dropna()
 
 
+def _beyond(evidence: Evidence, first: str, second: str, n: int) -> str:
+    """The ratio of two models' errors at each N beyond n, in words; few folds may have it, and few epochs."""
+    parts = []
+    for table, where in ((evidence.curves, ""), (evidence.whole_curves, ", all trajectories")):
+        taken = {at for at, _ in parts}
+        for size, rows in table[table["n_train"] > n].groupby("n_train"):
+            errors = rows.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
+            if size in taken or not {first, second} <= set(errors):
+                continue
+            both = (errors[first] / errors[second]).dropna()
+            limits = {model: (DEFAULTS[model](int(size)), DEFAULTS[model](MANY)) for model in (first, second)}
+            few = [
+                f"{here['max_epochs']} for {model}"
+                for model, (here, usual) in limits.items()
+                if here.get("max_epochs", np.inf) < usual.get("max_epochs", np.inf)
+            ]
+            if len(both):
+                text = f"{both.mean():.2f} at N = {size:,} ({counted(len(both), 'fold')}{where}"
+                parts.append((size, text + (f"; epochs limited to {listed(few)})" if few else ")")))
+    return listed(text for _, text in parts)
+
+
 def gpr_best_small(evidence: Evidence) -> Outcome:
     always, mean, parts = True, True, []
     for model in ("NN", "DKL"):
@@ -182,13 +204,9 @@ def dkl_slightly_better(evidence: Evidence) -> Outcome:
     other = [f"{n:,}" for n in ratio.index[ratio < 1] if rates[n][0] != rates[n][1]]
     if other:
         text += f"; at N = {listed(other)} the two have different learning rates"
-    far = evidence.largest("DKL", "NN")
-    n = int(far["n_train"].iloc[0])
-    if n > ratio.index[-1]:
-        errors = far.pivot_table(index="fold", columns="model", values="mae_test_meV", aggfunc="first")
-        text += f"; {(errors['DKL'] / errors['NN']).mean():.2f} at N = {n:,} ({counted(len(errors), 'fold')}"
-        most, usual = (DEFAULTS["DKL"](at)["max_epochs"] for at in (n, MANY))
-        text += f"; DKL with at most {most} epochs)" if most < usual else ")"
+    beyond = _beyond(evidence, "DKL", "NN", int(ratio.index[-1]))
+    if beyond:
+        text += f"; beyond, {beyond}"
     return judged(better > len(ratio) / 2, better > 0, text)
 
 

@@ -205,7 +205,7 @@ def default_hyperparameters(n_train: int) -> dict[str, Any]:
     Layers as wide as those of :class:`~synthetic_atoms.models.neural_network.NeuralNetwork`, one fewer; more inducing
     points and larger batches with more data. They were set by hand at a few sizes and are interpolated in log N in
     between. The learning rate falls beyond 10^4, because at 1e-3 trainings with 31,000 and 10^5 environments of the
-    book's data failed.
+    book's data failed. Beyond 5 x 10^5 there are few epochs.
     """
     decades = math.log10(max(n_train, 1))
     width = 50 * round(float(np.interp(decades, [2.0, 4.0, 5.5], [200, 400, 800])) / 50)

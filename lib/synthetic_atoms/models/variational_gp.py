@@ -75,15 +75,19 @@ class Posterior:
         Raises
         ------
         FloatingPointError
-            If the parameters are not finite.
+            If the parameters are not finite, or the kernel matrix of the inducing points cannot be factorised even
+            with a hundred times the usual jitter.
         """
         strategy = gp.variational_strategy
         points = strategy.inducing_points
         kernel = gp.covar_module(points).to_dense()
         diagonal = torch.eye(len(points), dtype=kernel.dtype, device=kernel.device)
-        factor, failed = torch.linalg.cholesky_ex(kernel + JITTER * diagonal)
+        for jitter in (JITTER, 10 * JITTER, 100 * JITTER):
+            factor, failed = torch.linalg.cholesky_ex(kernel + jitter * diagonal)
+            if not failed:
+                break
         if failed or not torch.isfinite(factor).all():
-            raise FloatingPointError("the kernel matrix of the inducing points is not positive definite")
+            raise FloatingPointError("the kernel matrix of the inducing points is not finite or not positive definite")
         q = strategy._variational_distribution
         return cls(gp, points, factor, q.variational_mean, q.chol_variational_covar.tril())
 
