@@ -121,7 +121,6 @@ REASONS = {
     "paper's.",
     "dkl-slightly-better": "Settings of deep kernels were searched little here; they are more sensitive to them.",
     "ten-thousand-points": "More points help more here, at the largest sizes.",
-    "learning-rate": "The search here is small and at one training-set size.",
     "gap-finetuning": "There are more labels here, and training stops early.",
     "sigma-extremes": "With the estimator of the paper's text the curve is nearly flat towards small σ where N is well "
     "above M; the published rise is that of the authors' code.",

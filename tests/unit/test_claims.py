@@ -156,6 +156,17 @@ def test_wide_networks_are_judged_by_the_best_trials(at, verdict):
     assert network_checks.CHECKS["wide-networks"](evidence).verdict == verdict
 
 
+def test_learning_rates_that_do_as_well_as_the_best_are_named():
+    evidence = Evidence()
+    best = evidence.trials
+    outcome = network_checks.CHECKS["learning-rate"](evidence)
+    for row in best.itertuples():
+        alike = evidence._all_trials.query("model == @row.model and n_train == @row.n_train")
+        error = row.mae_validation_std_meV / np.sqrt(row.repeats)
+        alike = alike[alike["mae_validation_meV"] <= row.mae_validation_meV + error]
+        assert (f"({row.model}, {len(alike)} trials)" in outcome.ours) == (len(alike) > 1)
+
+
 def test_a_few_trials_are_no_search():
     evidence = Evidence()
     rows = [(1000, 2, 90, 5e4, 9), (100_000, 3, 800, 1.7e6, 9)]

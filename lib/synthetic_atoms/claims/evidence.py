@@ -243,6 +243,13 @@ class Evidence:
         """
         return best_of_equal_budgets(self._all_trials, among="model", within="n_train")
 
+    def not_told_apart(self, best: pd.Series) -> pd.DataFrame:
+        """The trials of a best trial's model and size whose validation error is within one standard error of its."""
+        table = self._all_trials
+        table = table[(table["model"] == best["model"]) & (table["n_train"] == best["n_train"])]
+        bound = best["mae_validation_meV"] + hyperparameters.standard_error(best.to_frame().T).iloc[0]
+        return table[table["mae_validation_meV"] <= bound]
+
     @cached_property
     def network_trials(self) -> pd.DataFrame:
         """The best trial of NN by validation error, by training-set size, among the trials that every size has."""

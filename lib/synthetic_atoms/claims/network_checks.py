@@ -16,7 +16,7 @@ from synthetic_atoms.experiments.map_measures import neighbours, purity
 from synthetic_atoms.experiments.structure_maps import LEARNED, PAPER_LIKE, TUNED, clusters
 from synthetic_atoms.models.neural_network import default_hyperparameters
 from synthetic_atoms.synthesis.crystals import diamond, graphite
-from synthetic_atoms.wording import about, counted
+from synthetic_atoms.wording import about, counted, listed
 
 TEST, TRAIN, LOCAL = "rmse_test_meV_per_atom", "rmse_train_meV_per_atom", "rmse_local_test_meV"
 
@@ -234,6 +234,13 @@ def learning_rate(evidence: Evidence) -> Outcome:
         f"{row.learning_rate:.1e} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples()
     )
     text += f"; best of {evidence.trials['n_trials'].min()} trials each"
+    alike = []
+    for _, row in evidence.trials.iterrows():
+        rates = evidence.not_told_apart(row)["learning_rate"]
+        if len(rates) > 1:
+            alike.append(f"{rates.min():.1e} to {rates.max():.1e} ({row['model']}, {len(rates)} trials)")
+    if alike:
+        text += f"; within one standard error of the best are {listed(alike)}"
     return judged(bool((ratio <= np.log(2)).all()), bool((ratio <= np.log(4)).all()), text)
 
 

@@ -56,7 +56,7 @@ class Search:
     dataset: Dataset = field(default_factory=Dataset)
     models: tuple[str, ...] = MODELS
     sizes: tuple[int, ...] = (1000, 10_000, 100_000)
-    n_trials: int = 16
+    n_trials: int = 24
     n_folds: int = 5
     fold: int = 0
     seed: int = 0
