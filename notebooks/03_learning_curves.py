@@ -539,15 +539,15 @@ for name, first, second in (("ratio", "NN", "GPR"), ("deep", "DKL", "NN")):
 
 
 def at_same_rate():
-    """DKL against the network where both were trained at the same learning rate: a sentence for each rate."""
+    """DKL against the network where both were trained at the same learning rate: a short sentence and a long text."""
     pairs = findings.compare(records, "DKL", "NN")
     if pairs.empty or not p.use_store:
-        return ""
+        return "", ""
     n = int(pairs["n_train"].iloc[-1])
     slow, fast = (DEFAULTS[model](n)["learning_rate"] for model in ("DKL", "NN"))
     networks, kernels = comparison.at_rate("NN", (n,), slow), comparison.at_rate("DKL", (n,), fast, restarts=0)
     if slow == fast or not (len(networks) or len(kernels)):
-        return ""
+        return "", ""
     usual = records[records["n_train"] == n]
 
     def of(first, second):
@@ -561,6 +561,7 @@ def at_same_rate():
         return f"{pair['ratio']:.2f}{around}", f"less in {pair['ahead']:.0f} of {counted(int(pair['folds']), 'fold')}"
 
     nn, dkl = (usual[usual["model"] == model] for model in ("NN", "DKL"))
+    short = f"At N = {n:,} the two differ in their learning rates as well, which is asked below."
     text = f"At N = {n:,} DKL was trained at a learning rate of {slow:g}, the network at {fast:g}."
     if len(networks):
         change, (times, ahead) = ratio(networks, nn)[0], ratio(dkl, networks)
@@ -571,6 +572,7 @@ def at_same_rate():
         lead, left = pairs["ratio"].iloc[-1], of(dkl, networks)["ratio"]
         if lead < 1 and left > np.sqrt(lead):
             text += " So most of DKL's lead at this size is due to its learning rate."
+            short = f"At N = {n:,} most of the lead is due to another learning rate."
     if len(kernels):
         energy = data.load().local_energy_eV
         learned = kernels[kernels["mae_test_meV"] < 900 * float(np.abs(energy - energy.mean()).mean())]
@@ -580,19 +582,12 @@ def at_same_rate():
             times, ahead = ratio(learned, nn)
             text += f"; in the others its error is {times} times the network's, {ahead}"
         text += "."
-    return text
+    return short, text
 
 
-rates = at_same_rate() if {"DKL", "NN"} <= set(p.models) else ""
-display.glue("seen_rates", rates)
-display.glue(
-    "short_rates",
-    "At that size most of the lead is due to another learning rate."
-    if "So most of" in rates
-    else "There the two differ in their learning rates as well, which is asked below."
-    if rates
-    else "",
-)
+short, long = at_same_rate() if {"DKL", "NN"} <= set(p.models) else ("", "")
+display.glue("short_rates", short)
+display.glue("seen_rates", long)
 
 # %% [markdown]
 # ## What one sees
@@ -917,7 +912,7 @@ display.show_table(
     formats={
         "N": "{:,.0f}",
         "folds": "{:.0f}",
-        "fit (s)": "{:.1f}",
+        "fit (s)": "{:,.1f}",
         "predict the test set (s)": "{:.1f}",
         "authors' fit (s)": "{:,.1f}",
     },
