@@ -55,7 +55,7 @@ from synthetic_atoms.experiments import curve_findings as findings
 from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.all_models import whole as whole_of
 from synthetic_atoms.experiments.dataset import Dataset
-from synthetic_atoms.experiments.learning_curves import DEFAULTS, loglog_slope, summary
+from synthetic_atoms.experiments.learning_curves import DEFAULTS, loglog_slope, most_epochs, summary
 from synthetic_atoms.experiments.learning_curves import ESTIMATORS as NETWORKS
 from synthetic_atoms.experiments.records import accelerator_of
 from synthetic_atoms.experiments.trajectory_errors import by_trajectory, trajectory_errors
@@ -148,17 +148,14 @@ def capped(model):
     sentences = []
     fits = every_fit[(every_fit["model"] == model) & (every_fit["n_train"] > MANY)]
     for n, part in fits.dropna(subset=["epochs"]).groupby("n_train"):
-        given, usual = (NETWORKS[model]().get_params() | DEFAULTS[model](int(at)) for at in (n, MANY))
-        if given["max_epochs"] < usual["max_epochs"]:
-            rate = (
-                f", at a learning rate of {given['learning_rate']:g} instead of {usual['learning_rate']:g}"
-                if given["learning_rate"] != usual["learning_rate"]
-                else ""
-            )
-            ended = int((part["epochs"] == given["max_epochs"]).sum())
+        limit = most_epochs(model, int(n))
+        if limit < most_epochs(model, MANY):
+            given, usual = (DEFAULTS[model](int(at))["learning_rate"] for at in (n, MANY))
+            rate = f", at a learning rate of {given:g} instead of {usual:g}" if given != usual else ""
+            ended = int((part["epochs"] == limit).sum())
             sentences.append(
-                f"With N = {n:,.0f} {model} has {given['max_epochs']} epochs at most{rate}; this limit ended {ended} "
-                f"of {counted(len(part), 'training')}."
+                f"With N = {n:,.0f} {model} has {limit} epochs at most{rate}; this limit ended {ended} of "
+                f"{counted(len(part), 'training')}."
             )
     return " ".join(sentences)
 
@@ -496,13 +493,11 @@ def ended_early():
     """A sentence about each size at which the limit of epochs ended trainings."""
     sentences = []
     for n, fits in every_fit[every_fit["n_train"] > MANY].groupby("n_train"):
-        limits = {
-            model: DEFAULTS[model](int(n)).get("max_epochs") for model in fits["model"].unique() if model in DEFAULTS
-        }
+        limits = {model: most_epochs(model, int(n)) for model in NETWORKS if model in set(fits["model"])}
         ended = [
             f"{limit} for {model}"
             for model, limit in limits.items()
-            if limit and (fits.loc[fits["model"] == model, "epochs"] == limit).any()
+            if (fits.loc[fits["model"] == model, "epochs"] == limit).any()
         ]
         if ended:
             sentences.append(
@@ -512,7 +507,20 @@ def ended_early():
     return " ".join(sentences)
 
 
-more_sentences = [with_more("NN", "GPR"), with_more("DKL", "NN"), ended_early()]
+def other_rates():
+    """A sentence about the larger sizes at which both networks have results and are trained at other learning rates."""
+    fits = whole_records[whole_records["n_train"] > largest].dropna(subset=["mae_test_meV"])
+    both = [int(n) for n, part in fits.groupby("n_train") if set(NETWORKS) <= set(part["model"])]
+    rates = {n: {model: DEFAULTS[model](n)["learning_rate"] for model in NETWORKS} for n in both}
+    differ = listed(
+        f"N = {n:,} ({listed(f'{rate:g} for {model}' for model, rate in at.items())})"
+        for n, at in rates.items()
+        if len(set(at.values())) > 1
+    )
+    return f"The networks are trained at different learning rates at {differ}." if differ else ""
+
+
+more_sentences = [with_more("NN", "GPR"), with_more("DKL", "NN"), other_rates(), ended_early()]
 seen_whole = " ".join(filter(None, more_sentences))
 if whole is not None:
     last = [part.loc[part["n_train"].idxmax()] for _, part in whole.groupby("model", sort=False)]

@@ -19,14 +19,14 @@
 # distances. {glue:text}`short_search` {glue:text}`short_gap` {glue:text}`short_calibration`
 #
 # **What differs from the paper.** The authors searched at every training-set size and picked settings by test error.
-# Here a smaller search at one size is shown, settings are compared by validation error, and both choices are
-# reported.
+# Here a smaller search at {glue:text}`search_at` is shown, settings are compared by validation error, and both choices
+# are reported.
 
 # %% tags=["parameters"]
 profile = "book"  # which set of parameters this is
 dataset = "embedded"  # "embedded", "embedded-all", "paper", or a folder of extended XYZ files
 n_trajectories = None  # use this many trajectories; None: all
-search_size = 1000  # training environments of the search
+search_sizes = [1000, 10000]  # training environments of the search
 n_trials = 24  # trials of each model
 max_epochs = None  # most epochs of a trial; None: falls with N
 sizes = [100, 310, 1000, 3100, 10000, 31000, 100000, 310000, 1000000]  # training environments of the gaps
@@ -42,7 +42,6 @@ compute = False  # compute results that the store lacks
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from synthetic_atoms import published
 from synthetic_atoms.book import display, parameters
@@ -52,6 +51,7 @@ from synthetic_atoms.experiments.all_models import whole as whole_of
 from synthetic_atoms.experiments.dataset import Dataset
 from synthetic_atoms.experiments.hyperparameters import run_search, selected, standard_error
 from synthetic_atoms.experiments.learning_curves import summary
+from synthetic_atoms.experiments.search_findings import as_good_as_best, of_all_models, rank_correlations
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.figures import search as figures
 from synthetic_atoms.models.deep_kernel import default_hyperparameters
@@ -62,7 +62,7 @@ p = parameters.validate_notebook("07_technical_details", globals())
 source = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
 search = Search(
     dataset=source,
-    sizes=(p.search_size,),
+    sizes=tuple(p.search_sizes),
     n_trials=p.n_trials,
     n_folds=p.n_folds,
     seed=p.seed,
@@ -71,12 +71,18 @@ search = Search(
     max_epochs=p.max_epochs,
 )
 trials = run_search(search, use_store=p.use_store, compute=p.compute)
+search_sizes = sorted(p.search_sizes)
+common = of_all_models(trials)
+budgets = common.groupby("n_train")["trial"].nunique()
+efforts = [
+    f"at N = {n:,} {counted(search.repeats(n), 'fit')}, each of at most {counted(search.epoch_cap(n), 'epoch')}"
+    for n in search_sizes
+]
 for name, value in {
-    "search_size": p.search_size,
-    "n_trials": p.n_trials,
+    "search_at": listed(f"N = {n:,}" for n in search_sizes),
+    "budgets": listed(f"{counted(int(budgets.get(n, 0)), 'point')} at N = {n:,}" for n in search_sizes),
     "n_missing_trials": int(trials["mae_validation_meV"].isna().sum()),
-    "epoch_cap": search.epoch_cap(p.search_size),
-    "repeats": search.repeats(p.search_size),
+    "efforts": listed(efforts),
 }.items():
     display.glue(name, value)
 
@@ -86,10 +92,10 @@ for name, value in {
 # A trial is a point of a scrambled Halton sequence in a space of depth, width, learning rate, batch size, dropout and
 # weight decay; for DKL also the number of the network's outputs and of inducing points. Such sequences fill a space
 # more evenly than random points (the authors used Hammersley's, which is of the same kind). Both models have the same
-# points in the settings that they share, and equally many: {glue:text}`n_trials` at N = {glue:text}`search_size:,`.
-# Each is fitted {glue:text}`repeats` times with other validation environments, for at most {glue:text}`epoch_cap`
-# epochs, because a tenth of so few environments makes a noisy validation set. {glue:text}`n_missing_trials` trials
-# are missing from the store.
+# points in the settings that they share, and equally many: {glue:text}`budgets`, those that both have finished. The
+# ranges of widths, batches and inducing points grow with N. A tenth of few environments makes a noisy validation set:
+# then a trial is fitted several times with other validation environments. It has {glue:text}`efforts`.
+# {glue:text}`n_missing_trials` trials of those asked for are missing from the store.
 
 # %% tags=["hide-input"]
 columns = {
@@ -100,9 +106,9 @@ columns = {
     "depth": "hidden layers",
     "batch_size": "batch size",
 }
-done = trials[np.isfinite(trials["mae_validation_meV"].astype(float))]
-best = selected(trials) if len(done) else done
-best_by_test = selected(trials, "mae_test_meV") if len(done) else done
+done = common[np.isfinite(common["mae_validation_meV"].astype(float))]
+best = selected(common) if len(done) else done
+best_by_test = selected(common, "mae_test_meV") if len(done) else done
 
 
 def spell(row):
@@ -113,42 +119,36 @@ def spell(row):
     )
 
 
-if len(done):
+for n in search_sizes:
+    here, winners = done[done["n_train"] == n], best[best["n_train"] == n]
+    if here.empty:
+        continue
     display.show(
-        figures.trials(done, columns),
-        name="trials",
-        caption=f"Validation error of each trial at N = {p.search_size:,} against each setting. The filled symbol is "
-        "the best trial of its model. Bars: standard error over the repeats.",
+        figures.trials(here, columns),
+        name=f"trials-{n}",
+        caption=f"Validation error of each trial at N = {n:,} against each setting. The filled symbol is the best "
+        "trial of its model." + (" Bars: standard error over the repeats." if search.repeats(n) > 1 else ""),
         alt="Scatter plots of validation error against six settings. "
         + " ".join(
-            f"Best {row['model']}: {spell(row)}: {row['mae_validation_meV']:.1f} meV." for _, row in best.iterrows()
+            f"Best {row['model']}: {spell(row)}: {row['mae_validation_meV']:.1f} meV." for _, row in winners.iterrows()
         ),
-        data=done[
+        data=here[
             ["model", "trial", *columns, "mae_validation_meV", "mae_validation_std_meV", "repeats", "mae_test_meV"]
         ],
     )
-ranks = []
-for model, part in done.groupby("model", sort=False):
-    row = {"model": model, "trials": len(part)}
-    for column, label in columns.items():
-        enough = len(part) > 2 and part[column].nunique() > 1
-        row[label] = float(spearmanr(part[column], part["mae_validation_meV"]).statistic) if enough else np.nan
-    ranks.append(row)
-ranks = pd.DataFrame(ranks, columns=["model", "trials", *columns.values()])
+ranks = rank_correlations(done, columns)
 fewest = int(ranks["trials"].min()) if len(ranks) else 0
+band = 1.96 / np.sqrt(fewest - 1) if fewest > 2 else np.inf
 display.show_table(
-    ranks,
+    ranks.rename(columns={"n_train": "N", **columns}),
     name="what-mattered",
     caption="Rank correlation of each setting with the validation error: negative where more is better."
-    + (
-        f" By chance alone 95 % of such values would lie within ±{1.96 / np.sqrt(fewest - 1):.1f}."
-        if fewest > 2
-        else ""
-    ),
-    formats={"trials": "{:.0f}", **dict.fromkeys(columns.values(), "{:+.2f}")},
+    + (f" By chance alone 95 % of such values would lie within ±{band:.1f}." if fewest > 2 else ""),
+    formats={"N": "{:,.0f}", "trials": "{:.0f}", **dict.fromkeys(columns.values(), "{:+.2f}")},
 )
 selection = [
     {
+        "N": row["n_train"],
         "model": row["model"],
         "chosen by": how,
         **{label: row[column] for column, label in columns.items()},
@@ -159,103 +159,119 @@ selection = [
     for _, row in table.iterrows()
 ]
 selection = pd.DataFrame(
-    selection, columns=["model", "chosen by", *columns.values(), "validation (meV)", "test (meV)"]
-).sort_values(["model", "chosen by"], ascending=[False, False])
+    selection, columns=["N", "model", "chosen by", *columns.values(), "validation (meV)", "test (meV)"]
+).sort_values(["N", "model", "chosen by"], ascending=[True, False, False])
 display.show_table(
     selection,
     name="selection",
     caption="The best trial of each model, chosen by validation error as it should be, and by test error.",
     formats={
-        "learning rate": "{:.1e}", "dropout": "{:.2f}", "weight decay": "{:.1e}", "width": "{:.0f}",
+        "N": "{:,.0f}", "learning rate": "{:.1e}", "dropout": "{:.2f}", "weight decay": "{:.1e}", "width": "{:.0f}",
         "hidden layers": "{:.0f}", "batch size": "{:.0f}", "validation (meV)": "{:.1f}", "test (meV)": "{:.1f}",
     },
 )  # fmt: skip
 
 # %% tags=["hide-input"]
 nothing = "The trials that would tell are not in the store."
-if len(best):
-    error = standard_error(best)
+
+
+def span(part, column, form):
+    """Lowest and highest value, in words."""
+    low, high = form.format(part[column].min()), form.format(part[column].max())
+    return low if low == high else f"{low} to {high}"
+
+
+def errors_of_best(n):
+    """The lowest validation error of each model, in words."""
+    winners = best[best["n_train"] == n]
     parts = [
         f"{row['model']} {row['mae_validation_meV']:.1f}"
         + (f" ± {around:.1f}" if np.isfinite(around) else "")
         + f" meV (learning rate {row['learning_rate']:.1e}, dropout {row['dropout']:.2f})"
-        for around, (_, row) in zip(error, best.iterrows(), strict=True)
+        for around, (_, row) in zip(standard_error(winners), winners.iterrows(), strict=True)
     ]
-    short_search = f"The lowest validation errors at N = {p.search_size:,} are {' and '.join(parts)}."
-    same = all(best_by_test.set_index("model")["trial"].get(row["model"]) == row["trial"] for _, row in best.iterrows())
-    worst = done.groupby("model", sort=False)["mae_validation_meV"].max()
-    good = {
-        row["model"]: done[
-            (done["model"] == row["model"]) & (done["mae_validation_meV"] <= row["mae_validation_meV"] + around)
-        ]
-        for around, (_, row) in zip(error.fillna(0.0), best.iterrows(), strict=True)
-    }
+    return f"The lowest validation errors at N = {n:,} are {listed(parts)}."
 
-    def span(part, column, form):
-        """Lowest and highest value."""
-        low, high = form.format(part[column].min()), form.format(part[column].max())
-        return low if low == high else f"{low} to {high}"
 
+def alike(n):
+    """Sentences about the trials that are as good as the best: those within its standard error, where it has one."""
+    good = as_good_as_best(done[done["n_train"] == n])
+    if good is None:
+        return "With one fit of each trial the search does not tell which of the good ones is by chance the best."
     close = [
         f"{counted(len(part), 'trial')} of {model} (learning rate {span(part, 'learning_rate', '{:.1e}')}, dropout "
         f"{span(part, 'dropout', '{:.2f}')}, weight decay {span(part, 'weight_decay', '{:.1e}')})"
         for model, part in good.items()
         if len(part) > 1
     ]
-    band = 1.96 / np.sqrt(fewest - 1) if fewest > 2 else np.inf
+    return f"(± is the standard error over {counted(search.repeats(n), 'repeat')}.) " + (
+        f"Within one standard error of the best of their kind are {listed(close)}, which the search does not tell "
+        "apart."
+        if close
+        else "No other trial is within one standard error of the best of its kind."
+    )
+
+
+def seen_at(n):
+    """What the trials at one size show."""
+    worst = done[done["n_train"] == n].groupby("model", sort=False)["mae_validation_meV"].max()
+    chosen = (table[table["n_train"] == n].set_index("model")["trial"] for table in (best, best_by_test))
+    return " ".join(
+        [
+            errors_of_best(n),
+            alike(n),
+            f"The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}.",
+            "Selection by test error picks the same trials."
+            if next(chosen).equals(next(chosen))
+            else "Selection by test error picks other trials for at least one model.",
+        ]
+    )
+
+
+searched = [n for n in search_sizes if (best["n_train"] == n).any()]
+if searched:
+    short_search = " ".join(errors_of_best(n) for n in searched)
+    seen_search = " ".join(seen_at(n) for n in searched)
+    n_ranks = int(ranks[list(columns)].notna().to_numpy().sum())
     beyond_chance = [
-        f"{label} for {row['model']} ({row[label]:+.2f})"
+        f"{label} for {row['model']} at N = {row['n_train']:,} ({row[column]:+.2f})"
         for _, row in ranks.iterrows()
-        for label in columns.values()
-        if abs(row[label]) > band
+        for column, label in columns.items()
+        if abs(row[column]) > band
     ]
-    n_ranks = int(ranks[list(columns.values())].notna().to_numpy().sum())
-    seen_search = short_search
-    if error.notna().all():
-        seen_search += f" (± is the standard error over {counted(search.repeats(p.search_size), 'repeat')}.)"
-        seen_search += (
-            f" Within one standard error of the best of their kind are {listed(close)}, which the search does not tell "
-            "apart."
-            if close
-            else " No other trial is within one standard error of the best of its kind."
-        )
-    seen_search += f" The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}."
-    if n_ranks:
+    if beyond_chance:
         seen_search += (
             f" {len(beyond_chance)} of {n_ranks} rank correlations "
             f"{'exceeds' if len(beyond_chance) == 1 else 'exceed'} the ±{band:.1f} of chance: "
             f"{listed(beyond_chance)}; if no setting mattered, {0.05 * n_ranks:.1f} would on average."
-            if beyond_chance
-            else f" None of {n_ranks} rank correlations exceeds the ±{band:.1f} of chance."
         )
     else:
-        seen_search += " There are too few trials for rank correlations."
-    seen_search += " Selection by test error "
-    seen_search += "picks the same trials." if same else "picks other trials for at least one model."
-    around_3e4 = {
-        model: bool((part["learning_rate"].min() <= 6e-4) and (part["learning_rate"].max() >= 1.5e-4))
-        for model, part in good.items()
-    }
-    tuned = best.set_index("model")["dropout"]
-    decay = ranks.set_index("model")[["dropout", "weight decay"]]
-    seen_dropout = "The paper finds learning rates near 3e-4 best. Such rates are among the good trials of "
-    seen_dropout += f"{listed(m for m, yes in around_3e4.items() if yes) or 'neither model'} here. "
-    seen_dropout += (
-        "It finds high dropout (about 0.5) a better regulariser than weight decay. Here the best trials have a dropout "
-        f"of {listed(f'{value:.2f} ({m})' for m, value in tuned.items())}, "
-        + ("as high as the paper's." if (tuned >= 0.4).all() else "lower than the paper's.")
+        seen_search += (
+            f" None of {n_ranks} rank correlations exceeds the ±{band:.1f} of chance."
+            if n_ranks
+            else " There are too few trials for rank correlations."
+        )
+
+    def of_best(column, form):
+        """A setting of the best trials, in words."""
+        return listed(
+            f"{form.format(row[column])} ({row['model']}, N = {row['n_train']:,})" for _, row in best.iterrows()
+        )
+
+    def correlations(column):
+        """Rank correlations of a setting with the error, in words."""
+        return listed(f"{row[column]:+.2f} ({row['model']}, N = {row['n_train']:,})" for _, row in ranks.iterrows())
+
+    seen_dropout = (
+        "The paper finds learning rates near 3e-4 best; those of the best trials here are "
+        f"{of_best('learning_rate', '{:.1e}')}. It finds high dropout (about 0.5) a better regulariser than weight "
+        f"decay. Here the best trials have a dropout of {of_best('dropout', '{:.2f}')}"
+        + (", as high as the paper's." if (best["dropout"] >= 0.4).all() else ".")
     )
-    if n_ranks and decay.notna().all(axis=None):
-        clear = {
-            name: [m for m, value in decay[name].items() if abs(value) > band] for name in ("dropout", "weight decay")
-        }
+    if n_ranks:
         seen_dropout += (
-            " The rank correlation of dropout with the error is "
-            + listed(f"{row['dropout']:+.2f} ({m})" for m, row in decay.iterrows())
-            + ", that of weight decay "
-            + listed(f"{row['weight decay']:+.2f} ({m})" for m, row in decay.iterrows())
-            + f". More than chance is that of dropout for {listed(clear['dropout']) or 'neither'}, that of weight "
-            f"decay for {listed(clear['weight decay']) or 'neither'}."
+            f" The rank correlation of dropout with the error is {correlations('dropout')}, that of weight decay "
+            f"{correlations('weight_decay')}."
         )
 else:
     short_search = seen_search = seen_dropout = nothing
@@ -266,8 +282,8 @@ display.glue("seen_dropout", seen_dropout)
 # %% [markdown]
 # {glue:text}`seen_search` {glue:text}`seen_dropout`
 #
-# The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N and are not taken from this
-# search, because it covers one size only. {glue:text}`own_settings` For other N, the function
+# The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N. They were set by hand and are
+# not taken from this search, because it covers few sizes. {glue:text}`own_settings` For other N, the function
 # `best` of `experiments.hyperparameters` interpolates between the sizes that a search covers.
 
 # %% [markdown]
@@ -289,18 +305,19 @@ comparison = Comparison(
 largest, used = comparison.largest(), comparison.sizes_used()
 records = comparison.records(use_store=p.use_store, compute=p.compute)
 curves = summary(records).dropna(subset=["mae_test_meV"])
-own = records[(records["n_train"] == p.search_size) & (records["fold"] == search.fold)].set_index("model")
-own = own["mae_test_meV"].reindex(best["model"]).dropna() if len(best) else pd.Series(dtype=float)
+usual_errors = records[records["fold"] == search.fold].set_index(["model", "n_train"])["mae_test_meV"].dropna()
+beside = [
+    f"{usual_errors[row['model'], row['n_train']]:.1f} meV ({row['model']}, N = {row['n_train']:,}; its best trial: "
+    f"{row['mae_test_meV']:.1f} meV)"
+    for _, row in best.iterrows()
+    if (row["model"], row["n_train"]) in usual_errors
+]
 display.glue(
     "own_settings",
-    "In the fold of the search and at its size they give test errors of "
-    + listed(
-        f"{value:.1f} meV ({model}; its best trial: {best.set_index('model').loc[model, 'mae_test_meV']:.1f} meV)"
-        for model, value in own.items()
-    )
-    + f". The former are single trainings, the latter means over {counted(search.repeats(p.search_size), 'training')} "
-    "and on a part of the test set, so that small differences decide nothing."
-    if len(own)
+    f"In the fold of the search they give test errors of {listed(beside)}. The former are single trainings on all test "
+    "environments, with more epochs; the latter means over the fits of a trial, on a part of the test set: small "
+    "differences decide nothing."
+    if beside
     else "",
 )
 # Larger training sets need all trajectories, of which these data may be a part.

@@ -105,8 +105,8 @@ def test_deep_kernels_beyond_the_sizes_of_every_fold_are_told_with_their_folds_a
     assert outcome.verdict == "reproduced"
     assert "better at 2 of 2 sizes" in outcome.ours
     assert outcome.ours.endswith(
-        "beyond, 0.75 at N = 100,000 (1 fold) and 1.50 at N = 1,000,000 (1 fold, all trajectories; epochs limited to "
-        "20 for DKL and 70 for NN)"
+        "beyond, 0.75 at N = 100,000 (1 fold; different learning rates) and 1.50 at N = 1,000,000 (1 fold, all "
+        "trajectories; epochs limited to 20 for DKL and 70 for NN)"
     )
 
 
@@ -157,14 +157,20 @@ def test_wide_networks_are_judged_by_the_best_trials(at, verdict):
 
 
 def test_learning_rates_that_do_as_well_as_the_best_are_named():
+    """One standard error of the best, from five fits, is 0.9 meV for DKL and 0.4 meV for NN."""
+    rows = [
+        ("DKL", 0, 50.0, 2.0, 1e-4), ("DKL", 1, 50.8, 0.1, 9e-4), ("DKL", 2, 51.0, 9.0, 3e-3),
+        ("NN", 0, 50.0, 0.9, 2e-4), ("NN", 1, 50.5, 9.0, 1e-3), ("NN", 2, 60.0, 9.0, 2e-3),
+    ]  # fmt: skip
+    columns = ["model", "trial", "mae_validation_meV", "mae_validation_std_meV", "learning_rate"]
     evidence = Evidence()
-    best = evidence.trials
+    evidence.__dict__["_all_trials"] = pd.DataFrame(rows, columns=columns).assign(n_train=1000, repeats=5)
     outcome = network_checks.CHECKS["learning-rate"](evidence)
-    for row in best.itertuples():
-        alike = evidence._all_trials.query("model == @row.model and n_train == @row.n_train")
-        error = row.mae_validation_std_meV / np.sqrt(row.repeats)
-        alike = alike[alike["mae_validation_meV"] <= row.mae_validation_meV + error]
-        assert (f"({row.model}, {len(alike)} trials)" in outcome.ours) == (len(alike) > 1)
+    assert outcome.ours == (
+        "1.0e-04 (DKL, N = 1,000), 2.0e-04 (NN, N = 1,000); best of 3 trials each; "
+        "within one standard error of the best are 1.0e-04 to 9.0e-04 (DKL, 2 trials)"
+    )
+    assert outcome.verdict == "partly"
 
 
 def test_a_few_trials_are_no_search():

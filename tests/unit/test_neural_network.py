@@ -19,6 +19,7 @@ from synthetic_atoms.models import network as network_module
 from synthetic_atoms.models import network_regressor
 from synthetic_atoms.models.deep_kernel import DeepKernel
 from synthetic_atoms.models.deep_kernel import default_hyperparameters as deep_defaults
+from synthetic_atoms.models.inputs import InputError
 from synthetic_atoms.models.network import Network, Scaler
 from synthetic_atoms.models.neural_network import NeuralNetwork, default_hyperparameters
 from synthetic_atoms.models.training import TrainingOptions, train
@@ -145,6 +146,20 @@ def test_constant_features_are_only_centred() -> None:
         assert scaler.scale[1:].tolist() == [1.0, 1.0]
         assert scaler(X.astype(dtype)).numpy()[:, 1:] == pytest.approx(np.zeros((50, 2)), abs=1e-7)
         assert scaler(X.astype(dtype)).numpy()[:, 0].std() == pytest.approx(1.0)
+
+
+def test_rows_are_standardised_in_double_precision() -> None:
+    """To the last bit as NumPy does it, from memory that may not be written, and from any row on."""
+    X = np.random.default_rng(0).normal(100.0, 0.1, size=(3000, 5)).astype(np.float32)
+    X.setflags(write=False)
+    scaler = Scaler.of(X)
+    expected = ((X - scaler.mean) / scaler.scale).astype(np.float32)
+    assert np.array_equal(scaler(X).numpy(), expected)
+    assert np.array_equal(scaler(X, start=1000, stop=2500).numpy(), expected[1000:2500])
+    X = X.copy()
+    X[2047, 3] = np.inf
+    with pytest.raises(InputError, match="NaN or infinity in row 2047"):
+        scaler(X, start=1000)
 
 
 def test_constant_targets() -> None:

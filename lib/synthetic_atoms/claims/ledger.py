@@ -78,10 +78,11 @@ def ledger(evidence: Evidence | None = None) -> pd.DataFrame:
     DataError
         If a claim has no check, or a check no claim.
     """
-    from synthetic_atoms.claims import curve_checks, network_checks
+    from synthetic_atoms.claims import curve_checks, data_checks, gpr_checks, network_checks
 
     evidence = evidence or Evidence()
-    checks = curve_checks.CHECKS | network_checks.CHECKS
+    modules = (data_checks, curve_checks, gpr_checks, network_checks)
+    checks = {name: check for module in modules for name, check in module.CHECKS.items()}
     table = pd.DataFrame(claims())
     odd = sorted(set(table["id"]) ^ set(checks))
     if odd:

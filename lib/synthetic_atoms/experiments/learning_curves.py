@@ -44,6 +44,12 @@ ESTIMATORS: dict[str, type[NetworkRegressor]] = {"NN": NeuralNetwork, "DKL": Dee
 DEFAULTS = {"NN": default_network, "DKL": default_deep_kernel}
 """Their settings for a number of training environments."""
 
+
+def most_epochs(model: str, n_train: int) -> int:
+    """The limit of epochs that a model in :data:`ESTIMATORS` has by default for a number of training environments."""
+    return int((ESTIMATORS[model]().get_params() | DEFAULTS[model](n_train))["max_epochs"])
+
+
 ASKED = (
     "dataset", "dataset_fingerprint", "model", "soap", "soap_settings", "n_train", "n_folds", "fold", "seed",
     "max_test", "hyperparameters",

@@ -29,6 +29,8 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
         Those whose axis is not logarithmic.
     """
     finite = records[np.isfinite(records["mae_validation_meV"].astype(float))]
+    lowest, highest = finite["mae_validation_meV"].min(), finite["mae_validation_meV"].max()
+    error_ticks = [tick for tick in (10, 20, 50, 100, 200, 400, 1000) if 0.9 * lowest <= tick <= 1.1 * highest]
     with style():
         rows = -(-len(columns) // 3)
         figure = new_figure(1.9 * rows + 0.5)
@@ -49,7 +51,7 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 axes.plot(x, y, zorder=5, markeredgecolor="white", markeredgewidth=0.8, **(look | {"markersize": 8}))
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
+            axes.set_yticks(error_ticks, [str(tick) for tick in error_ticks])
             if column not in linear:
                 axes.set_xscale("log")
                 axes.xaxis.set_minor_formatter(NullFormatter())

@@ -46,7 +46,8 @@ class Network(nn.Module):
     def hidden(self, x: Float[Tensor, "batch inputs"], depth: int | None = None) -> Float[Tensor, "batch units"]:
         """Activations after ``depth`` hidden layers, all of them by default."""
         for layer in self.layers[:depth]:
-            x = self.dropout(nn.functional.celu(layer(x)))
+            # In place where no gradient will ask for what was there.
+            x = self.dropout(nn.functional.celu(layer(x), inplace=not torch.is_grad_enabled()))
         return x
 
     def outputs(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
@@ -96,18 +97,25 @@ class Scaler:
         constant = scale <= 10.0 * np.finfo(precision).eps * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, scale))
 
-    def __call__(self, x: Rows, device: torch.device | str = "cpu") -> Float32[Tensor, "samples features"]:
-        """Standardised features on a device, the only copy that is made of them.
+    def __call__(
+        self, x: Rows, device: torch.device | str = "cpu", start: int = 0, stop: int | None = None
+    ) -> Float32[Tensor, "samples features"]:
+        """Standardised features of rows ``start`` to ``stop`` on a device, the only copy that is made of them.
 
         Raises
         ------
         InputError
             If the rows are not finite numbers, or have another number of features.
         """
-        out = torch.empty((len(x), len(self.mean)), dtype=torch.float32, device=device)
-        for start in range(0, len(x), IN_CACHE):
-            stop = min(start + IN_CACHE, len(x))
-            block = read_rows(x, start, stop, len(self.mean)) - self.mean
-            block /= self.scale
-            out[start:stop] = torch.from_numpy(block)
+        stop = len(x) if stop is None else stop
+        mean, scale = torch.from_numpy(self.mean), torch.from_numpy(self.scale)
+        out = torch.empty((stop - start, len(mean)), dtype=torch.float32, device=device)
+        # One block for all: fresh memory would cost more than the arithmetic. It goes in by NumPy, which may read
+        # memory that torch may not write; torch has all threads for the rest.
+        work = torch.empty((min(IN_CACHE, len(out)), len(mean)), dtype=torch.float64)
+        for first in range(start, stop, IN_CACHE):
+            last = min(first + IN_CACHE, stop)
+            block = work[: last - first]
+            block.numpy()[:] = read_rows(x, first, last, len(mean))
+            out[first - start : last - start] = block.sub_(mean).div_(scale)
         return out

@@ -295,8 +295,7 @@ class NetworkRegressor(RegressorMixin, BaseEstimator):
             with torch.no_grad():
                 for start in range(0, len(X), rows):
                     stop = min(start + rows, len(X))
-                    x = self.scaler_(read_rows(X, start, stop, self.n_features_in_), device)
-                    parts.append(function(network, x).cpu().numpy())
+                    parts.append(function(network, self.scaler_(X, device, start, stop)).cpu().numpy())
         finally:
             network.cpu()
         return np.concatenate(parts)

@@ -12,7 +12,7 @@ from synthetic_atoms.book.chapters.fields import Common, Sizes
 class TechnicalDetails(Common):
     """Chapter 07_technical_details."""
 
-    search_size: int = Field(1000, ge=20, le=100_000_000, description="Number of training environments of the search.")
+    search_sizes: Sizes = Field([1000, 10_000], description="Numbers of training environments of the search.")
     n_trials: int = Field(24, ge=1, le=1000, description="Trials of each model in the search.")
     max_epochs: int | None = Field(
         None, ge=1, le=100_000, description="Most epochs of a trial; null for a number that falls with N."
