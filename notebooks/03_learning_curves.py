@@ -483,6 +483,13 @@ def in_few_folds(fits, first, second):
     )
 
 
+def sizes_in_common(fits, first, second):
+    """The sizes at which two models of this page share a fold."""
+    if not {first, second} <= set(p.models):
+        return []
+    return [int(n) for n, part in fits.groupby("n_train") if len(findings.compare(part, first, second))]
+
+
 def with_more(first, second):
     """A sentence about two models that were trained on more environments."""
     ratios = in_few_folds(whole_records[whole_records["n_train"] > largest], first, second)
@@ -490,9 +497,11 @@ def with_more(first, second):
 
 
 def ended_early():
-    """A sentence about each size at which the limit of epochs ended trainings."""
+    """A sentence about each size of a comparison at which the limit of epochs ended trainings."""
     sentences = []
-    for n, fits in every_fit[every_fit["n_train"] > MANY].groupby("n_train"):
+    many = every_fit[every_fit["n_train"] > MANY].dropna(subset=["mae_test_meV"])
+    compared = {n for pair in (("NN", "GPR"), ("DKL", "NN")) for n in sizes_in_common(many, *pair)}
+    for n, fits in many[many["n_train"].isin(compared)].groupby("n_train"):
         limits = {model: most_epochs(model, int(n)) for model in NETWORKS if model in set(fits["model"])}
         ended = [
             f"{limit} for {model}"
@@ -508,9 +517,8 @@ def ended_early():
 
 
 def other_rates():
-    """A sentence about the larger sizes at which both networks have results and are trained at other learning rates."""
-    fits = whole_records[whole_records["n_train"] > largest].dropna(subset=["mae_test_meV"])
-    both = [int(n) for n, part in fits.groupby("n_train") if set(NETWORKS) <= set(part["model"])]
+    """A sentence about the larger sizes at which both networks are compared and trained at other learning rates."""
+    both = sizes_in_common(whole_records[whole_records["n_train"] > largest], *NETWORKS)
     rates = {n: {model: DEFAULTS[model](n)["learning_rate"] for model in NETWORKS} for n in both}
     differ = listed(
         f"N = {n:,} ({listed(f'{rate:g} for {model}' for model, rate in at.items())})"

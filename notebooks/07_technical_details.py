@@ -48,10 +48,10 @@ from synthetic_atoms.book import display, parameters
 from synthetic_atoms.experiments import calibration
 from synthetic_atoms.experiments.all_models import Comparison
 from synthetic_atoms.experiments.all_models import whole as whole_of
-from synthetic_atoms.experiments.dataset import Dataset
+from synthetic_atoms.experiments.dataset import Dataset, largest_training_set
 from synthetic_atoms.experiments.hyperparameters import run_search, selected, standard_error
 from synthetic_atoms.experiments.learning_curves import summary
-from synthetic_atoms.experiments.search_findings import as_good_as_best, of_all_models, rank_correlations
+from synthetic_atoms.experiments.search_findings import as_good_as_best, common_trials, rank_correlations
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.figures import search as figures
 from synthetic_atoms.models.deep_kernel import default_hyperparameters
@@ -60,9 +60,12 @@ from synthetic_atoms.wording import counted, listed
 
 p = parameters.validate_notebook("07_technical_details", globals())
 source = Dataset(p.dataset, n_trajectories=p.n_trajectories, seed=p.seed)
+largest = largest_training_set(source, p.n_folds, p.seed)
+# Of sizes that are all too large the smallest stays: the search says what was expected.
+search_sizes = [n for n in p.search_sizes if n <= largest] or p.search_sizes[:1]
 search = Search(
     dataset=source,
-    sizes=tuple(p.search_sizes),
+    sizes=tuple(search_sizes),
     n_trials=p.n_trials,
     n_folds=p.n_folds,
     seed=p.seed,
@@ -71,18 +74,22 @@ search = Search(
     max_epochs=p.max_epochs,
 )
 trials = run_search(search, use_store=p.use_store, compute=p.compute)
-search_sizes = sorted(p.search_sizes)
-common = of_all_models(trials)
+common = common_trials(trials)
+done = common[np.isfinite(common["mae_validation_meV"].astype(float))]
 budgets = common.groupby("n_train")["trial"].nunique()
-efforts = [
-    f"at N = {n:,} {counted(search.repeats(n), 'fit')}, each of at most {counted(search.epoch_cap(n), 'epoch')}"
-    for n in search_sizes
-]
+searched = [n for n in search_sizes if (done["n_train"] == n).any()]
+too_large = [f"{n:,}" for n in p.search_sizes if n not in search_sizes]
 for name, value in {
-    "search_at": listed(f"N = {n:,}" for n in search_sizes),
+    "search_at": listed(f"N = {n:,}" for n in searched) or "no size so far",
     "budgets": listed(f"{counted(int(budgets.get(n, 0)), 'point')} at N = {n:,}" for n in search_sizes),
     "n_missing_trials": int(trials["mae_validation_meV"].isna().sum()),
-    "efforts": listed(efforts),
+    "efforts": listed(
+        f"{counted(search.repeats(n), 'fit')} of at most {counted(search.epoch_cap(n), 'epoch')} at N = {n:,}"
+        for n in search_sizes
+    ),
+    "too_large_remark": f"Not every fold has as many environments as {listed(too_large)}; such sizes are left out."
+    if too_large
+    else "",
 }.items():
     display.glue(name, value)
 
@@ -94,8 +101,8 @@ for name, value in {
 # more evenly than random points (the authors used Hammersley's, which is of the same kind). Both models have the same
 # points in the settings that they share, and equally many: {glue:text}`budgets`, those that both have finished. The
 # ranges of widths, batches and inducing points grow with N. A tenth of few environments makes a noisy validation set:
-# then a trial is fitted several times with other validation environments. It has {glue:text}`efforts`.
-# {glue:text}`n_missing_trials` trials of those asked for are missing from the store.
+# then a trial is fitted several times with other validation environments. A trial has {glue:text}`efforts`.
+# {glue:text}`n_missing_trials` trials of those asked for are missing from the store. {glue:text}`too_large_remark`
 
 # %% tags=["hide-input"]
 columns = {
@@ -106,7 +113,6 @@ columns = {
     "depth": "hidden layers",
     "batch_size": "batch size",
 }
-done = common[np.isfinite(common["mae_validation_meV"].astype(float))]
 best = selected(common) if len(done) else done
 best_by_test = selected(common, "mae_test_meV") if len(done) else done
 
@@ -119,15 +125,14 @@ def spell(row):
     )
 
 
-for n in search_sizes:
+for n in searched:
     here, winners = done[done["n_train"] == n], best[best["n_train"] == n]
-    if here.empty:
-        continue
     display.show(
         figures.trials(here, columns),
         name=f"trials-{n}",
-        caption=f"Validation error of each trial at N = {n:,} against each setting. The filled symbol is the best "
-        "trial of its model." + (" Bars: standard error over the repeats." if search.repeats(n) > 1 else ""),
+        caption=f"Validation error of each trial at N = {n:,} that did not diverge against each setting. The filled "
+        "symbol is the best trial of its model."
+        + (" Bars: standard error over the repeats." if search.repeats(n) > 1 else ""),
         alt="Scatter plots of validation error against six settings. "
         + " ".join(
             f"Best {row['model']}: {spell(row)}: {row['mae_validation_meV']:.1f} meV." for _, row in winners.iterrows()
@@ -137,15 +142,15 @@ for n in search_sizes:
         ],
     )
 ranks = rank_correlations(done, columns)
-fewest = int(ranks["trials"].min()) if len(ranks) else 0
-band = 1.96 / np.sqrt(fewest - 1) if fewest > 2 else np.inf
 display.show_table(
-    ranks.rename(columns={"n_train": "N", **columns}),
+    ranks.rename(columns={"n_train": "N", "chance": "by chance (±)", **columns}),
     name="what-mattered",
-    caption="Rank correlation of each setting with the validation error: negative where more is better."
-    + (f" By chance alone 95 % of such values would lie within ±{band:.1f}." if fewest > 2 else ""),
-    formats={"N": "{:,.0f}", "trials": "{:.0f}", **dict.fromkeys(columns.values(), "{:+.2f}")},
-)
+    caption="Rank correlation of each setting with the validation error: negative where more is better. By chance "
+    "alone 95 % of such values would lie within plus or minus the last column.",
+    formats={
+        "N": "{:,.0f}", "trials": "{:.0f}", "by chance (±)": "{:.2f}", **dict.fromkeys(columns.values(), "{:+.2f}"),
+    },
+)  # fmt: skip
 selection = [
     {
         "N": row["n_train"],
@@ -193,11 +198,11 @@ def errors_of_best(n):
     return f"The lowest validation errors at N = {n:,} are {listed(parts)}."
 
 
-def alike(n):
+def as_good(n):
     """Sentences about the trials that are as good as the best: those within its standard error, where it has one."""
     good = as_good_as_best(done[done["n_train"] == n])
     if good is None:
-        return "With one fit of each trial the search does not tell which of the good ones is by chance the best."
+        return "Each trial is one fit: whether the best one is the best by chance cannot be told."
     close = [
         f"{counted(len(part), 'trial')} of {model} (learning rate {span(part, 'learning_rate', '{:.1e}')}, dropout "
         f"{span(part, 'dropout', '{:.2f}')}, weight decay {span(part, 'weight_decay', '{:.1e}')})"
@@ -215,39 +220,49 @@ def alike(n):
 def seen_at(n):
     """What the trials at one size show."""
     worst = done[done["n_train"] == n].groupby("model", sort=False)["mae_validation_meV"].max()
-    chosen = (table[table["n_train"] == n].set_index("model")["trial"] for table in (best, best_by_test))
-    return " ".join(
-        [
-            errors_of_best(n),
-            alike(n),
-            f"The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}.",
-            "Selection by test error picks the same trials."
-            if next(chosen).equals(next(chosen))
-            else "Selection by test error picks other trials for at least one model.",
-        ]
-    )
+    failed = int(np.isinf(common.loc[common["n_train"] == n, "mae_validation_meV"].astype(float)).sum())
+    diverged = f" {counted(failed, 'trial')} diverged." if failed else ""
+    highest = f"The highest errors are {listed(f'{m} {v:.0f} meV' for m, v in worst.items())}.{diverged}"
+    return f"{errors_of_best(n)} {as_good(n)} {highest}"
 
 
-searched = [n for n in search_sizes if (best["n_train"] == n).any()]
+def chosen_by_test(n):
+    """What selection by test error would have changed at one size."""
+    ours, theirs = (table[table["n_train"] == n].set_index("model") for table in (best, best_by_test))
+    others = [
+        f"{model} (test error {theirs.loc[model, 'mae_test_meV']:.1f} instead of {row['mae_test_meV']:.1f} meV)"
+        for model, row in ours.iterrows()
+        if theirs.loc[model, "trial"] != row["trial"]
+    ]
+    picks = f"another trial of {listed(others)}" if others else "the same trials"
+    return f"At N = {n:,} selection by test error picks {picks}."
+
+
 if searched:
     short_search = " ".join(errors_of_best(n) for n in searched)
     seen_search = " ".join(seen_at(n) for n in searched)
+    seen_selection = " ".join(chosen_by_test(n) for n in searched)
+    if len(searched) < len(search_sizes):
+        seen_search += (
+            f" At {listed(f'N = {n:,}' for n in search_sizes if n not in searched)} no point has been finished by both "
+            "models."
+        )
     n_ranks = int(ranks[list(columns)].notna().to_numpy().sum())
     beyond_chance = [
         f"{label} for {row['model']} at N = {row['n_train']:,} ({row[column]:+.2f})"
         for _, row in ranks.iterrows()
         for column, label in columns.items()
-        if abs(row[column]) > band
+        if abs(row[column]) > row["chance"]
     ]
     if beyond_chance:
         seen_search += (
             f" {len(beyond_chance)} of {n_ranks} rank correlations "
-            f"{'exceeds' if len(beyond_chance) == 1 else 'exceed'} the ±{band:.1f} of chance: "
-            f"{listed(beyond_chance)}; if no setting mattered, {0.05 * n_ranks:.1f} would on average."
+            f"{'is' if len(beyond_chance) == 1 else 'are'} beyond what chance gives in 95 % of cases: "
+            f"{listed(beyond_chance)}; if no setting mattered, {0.05 * n_ranks:.1f} would be on average."
         )
     else:
         seen_search += (
-            f" None of {n_ranks} rank correlations exceeds the ±{band:.1f} of chance."
+            f" None of {n_ranks} rank correlations is beyond what chance gives in 95 % of cases."
             if n_ranks
             else " There are too few trials for rank correlations."
         )
@@ -260,7 +275,8 @@ if searched:
 
     def correlations(column):
         """Rank correlations of a setting with the error, in words."""
-        return listed(f"{row[column]:+.2f} ({row['model']}, N = {row['n_train']:,})" for _, row in ranks.iterrows())
+        rows = ranks.dropna(subset=[column])
+        return listed(f"{row[column]:+.2f} ({row['model']}, N = {row['n_train']:,})" for _, row in rows.iterrows())
 
     seen_dropout = (
         "The paper finds learning rates near 3e-4 best; those of the best trials here are "
@@ -268,23 +284,24 @@ if searched:
         f"decay. Here the best trials have a dropout of {of_best('dropout', '{:.2f}')}"
         + (", as high as the paper's." if (best["dropout"] >= 0.4).all() else ".")
     )
-    if n_ranks:
+    if ranks[["dropout", "weight_decay"]].notna().any().all():
         seen_dropout += (
             f" The rank correlation of dropout with the error is {correlations('dropout')}, that of weight decay "
             f"{correlations('weight_decay')}."
         )
 else:
-    short_search = seen_search = seen_dropout = nothing
+    short_search = seen_search = seen_selection = seen_dropout = nothing
 display.glue("short_search", short_search)
 display.glue("seen_search", seen_search)
+display.glue("seen_selection", seen_selection)
 display.glue("seen_dropout", seen_dropout)
 
 # %% [markdown]
-# {glue:text}`seen_search` {glue:text}`seen_dropout`
+# {glue:text}`seen_search` {glue:text}`seen_selection` {glue:text}`seen_dropout`
 #
 # The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N. They were set by hand and are
 # not taken from this search, because it covers few sizes. {glue:text}`own_settings` For other N, the function
-# `best` of `experiments.hyperparameters` interpolates between the sizes that a search covers.
+# `best` of `experiments.hyperparameters` interpolates between the sizes at which all trials are finished.
 
 # %% [markdown]
 # ## Training and test error
@@ -302,7 +319,7 @@ comparison = Comparison(
     max_test=None if p.use_store else p.max_test,
     n_sparse=p.n_sparse,
 )
-largest, used = comparison.largest(), comparison.sizes_used()
+used = comparison.sizes_used()
 records = comparison.records(use_store=p.use_store, compute=p.compute)
 curves = summary(records).dropna(subset=["mae_test_meV"])
 usual_errors = records[records["fold"] == search.fold].set_index(["model", "n_train"])["mae_test_meV"].dropna()
@@ -314,9 +331,8 @@ beside = [
 ]
 display.glue(
     "own_settings",
-    f"In the fold of the search they give test errors of {listed(beside)}. The former are single trainings on all test "
-    "environments, with more epochs; the latter means over the fits of a trial, on a part of the test set: small "
-    "differences decide nothing."
+    f"In the fold of the search they give test errors of {listed(beside)}. The two differ in more than the settings: "
+    "in the limit of epochs, the number of trainings and that of test environments. Small differences decide nothing."
     if beside
     else "",
 )

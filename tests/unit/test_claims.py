@@ -161,14 +161,21 @@ def test_learning_rates_that_do_as_well_as_the_best_are_named():
     rows = [
         ("DKL", 0, 50.0, 2.0, 1e-4), ("DKL", 1, 50.8, 0.1, 9e-4), ("DKL", 2, 51.0, 9.0, 3e-3),
         ("NN", 0, 50.0, 0.9, 2e-4), ("NN", 1, 50.5, 9.0, 1e-3), ("NN", 2, 60.0, 9.0, 2e-3),
+        *((model, trial, 99.0, 9.0, 3e-3) for model in ("DKL", "NN") for trial in range(3, 12)),
+        ("NN", 12, 1.0, 1.0, 3e-3),  # DKL has no such trial
     ]  # fmt: skip
     columns = ["model", "trial", "mae_validation_meV", "mae_validation_std_meV", "learning_rate"]
+    table = pd.DataFrame(rows, columns=columns).assign(n_train=1000, repeats=5)
+    # A larger size has single fits, and so no standard error; another one too few trials.
+    larger = table.assign(n_train=10_000, mae_validation_std_meV=np.nan, repeats=1).query("trial < 10")
+    few = table.assign(n_train=100_000).query("trial < 9")
     evidence = Evidence()
-    evidence.__dict__["_all_trials"] = pd.DataFrame(rows, columns=columns).assign(n_train=1000, repeats=5)
+    evidence.__dict__["_all_trials"] = pd.concat([table, larger, few], ignore_index=True)
     outcome = network_checks.CHECKS["learning-rate"](evidence)
     assert outcome.ours == (
-        "1.0e-04 (DKL, N = 1,000), 2.0e-04 (NN, N = 1,000); best of 3 trials each; "
-        "within one standard error of the best are 1.0e-04 to 9.0e-04 (DKL, 2 trials)"
+        "1.0e-04 (DKL, N = 1,000), 1.0e-04 (DKL, N = 10,000), 2.0e-04 (NN, N = 1,000), 2.0e-04 (NN, N = 10,000); "
+        "best of 12 trials each at N = 1,000 and 10 trials each at N = 10,000; "
+        "within one standard error of the best are 1.0e-04 to 9.0e-04 (DKL, N = 1,000, 2 trials)"
     )
     assert outcome.verdict == "partly"
 

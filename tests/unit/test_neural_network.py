@@ -148,6 +148,17 @@ def test_constant_features_are_only_centred() -> None:
         assert scaler(X.astype(dtype)).numpy()[:, 0].std() == pytest.approx(1.0)
 
 
+def test_activations_in_place_change_neither_inputs_nor_results() -> None:
+    network = Network(4, (8, 8)).eval()
+    x = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    kept = x.clone()
+    with_gradient = [network.hidden(x, depth).detach() for depth in (0, 1, 2)]
+    with torch.no_grad():
+        without = [network.hidden(x, depth) for depth in (0, 1, 2)]
+    assert all(torch.equal(a, b) for a, b in zip(with_gradient, without, strict=True))
+    assert torch.equal(x, kept)
+
+
 def test_rows_are_standardised_in_double_precision() -> None:
     """To the last bit as NumPy does it, from memory that may not be written, and from any row on."""
     X = np.random.default_rng(0).normal(100.0, 0.1, size=(3000, 5)).astype(np.float32)

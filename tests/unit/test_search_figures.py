@@ -43,6 +43,17 @@ def test_each_finished_trial_has_a_point_and_the_best_of_each_model_is_filled(re
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
+    [(52, 420, [50, 100, 200]), (21, 1500, [20, 50, 100, 200, 500, 1000]), (61, 84, [61, 84]), (3.14, 3.14, [3.1])],
+)
+def test_errors_have_labels_however_narrow_their_range(records, low, high, ticks):
+    records["mae_validation_meV"] = np.geomspace(low, high, len(records))
+    figure = search.trials(records, {"dropout": "dropout"})
+    assert figure.axes[0].get_yticks().tolist() == ticks
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [f"{tick:g}" for tick in ticks]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
     [(1.3e-4, 2.8e-3, [3e-4, 1e-3]), (50, 484, [100, 300]), (10, 162, [10, 30, 100]), (3, 4, [3]), (2, 2.5, [2])],
 )
 def test_ticks_of_a_short_axis_lie_on_it(low, high, ticks):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthetic_atoms.experiments.search_findings import as_good_as_best, of_all_models, rank_correlations
+from synthetic_atoms.experiments.search_findings import as_good_as_best, common_trials, rank_correlations
 
 
 def some_trials(errors, deviations, *, model="NN", n_train=1000, repeats=5) -> pd.DataFrame:
@@ -18,11 +18,15 @@ def test_a_point_counts_where_every_model_has_finished_it():
     nn, dkl = some_trials([1.0, 2.0, np.nan], 1.0), some_trials([3.0, np.nan, 4.0], 1.0, model="DKL")
     more = some_trials([np.nan, 5.0], 1.0, n_train=10_000)
     diverged = some_trials([7.0, np.inf], 1.0, model="DKL", n_train=10_000)
-    left = of_all_models(pd.concat([nn, dkl, more, diverged]))
+    left = common_trials(pd.concat([nn, dkl, more, diverged]))
     assert left[["model", "n_train", "trial"]].to_numpy().tolist() == [
         ["NN", 1000, 0], ["DKL", 1000, 0], ["NN", 10_000, 1], ["DKL", 10_000, 1]
     ]  # fmt: skip
-    assert of_all_models(more.iloc[:0]).empty
+    absent = pd.concat([nn.iloc[:2], dkl.iloc[:1]])  # a row that is not there is no trial either
+    assert common_trials(absent)["trial"].tolist() == [0, 0]
+    sizes = pd.concat([nn, more])
+    assert common_trials(sizes, among="n_train", within="model")["trial"].tolist() == [1, 1]
+    assert common_trials(more.iloc[:0]).empty
 
 
 def test_rank_correlations_are_those_of_the_ranks():
@@ -34,7 +38,8 @@ def test_rank_correlations_are_those_of_the_ranks():
     assert found.loc[0, "width"] == pytest.approx(1 - 6 * 2 / (4 * 15))
     assert found.loc[0, "dropout"] == pytest.approx(-found.loc[0, "width"])
     assert np.isnan(found.loc[0, "depth"])  # it does not vary
-    assert found.loc[1, ["width", "depth", "dropout"]].isna().all()  # two trials tell nothing
+    assert found.loc[1, ["width", "depth", "dropout", "chance"]].isna().all()  # two trials tell nothing
+    assert found.loc[0, "chance"] == pytest.approx(1.96 / np.sqrt(3))
 
 
 def test_trials_within_one_standard_error_are_as_good_as_the_best():

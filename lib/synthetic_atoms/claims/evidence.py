@@ -33,12 +33,16 @@ from synthetic_atoms.experiments.fine_tuning_grid import (
     pretrained,
 )
 from synthetic_atoms.experiments.learning_curves import Curve, without_held_out
+from synthetic_atoms.experiments.search_findings import as_good_as_best, common_trials
 from synthetic_atoms.experiments.search_grid import Search
 from synthetic_atoms.experiments.structure_maps import MapStudy, StoredMaps, stored_maps
 from synthetic_atoms.experiments.teacher_findings import TEACHER_ERROR
 
 USUAL = {"m_sparse": 5000, "sigma_meV": 10.0, "zeta": 4, "kernel_offset": 0.0}
 """The settings of GPR that the paper names."""
+
+ENOUGH_TRIALS = 10
+"""Of fewer trials the best one tells little about the best settings."""
 
 
 def best_of_equal_budgets(table: pd.DataFrame, *, among: str, within: str) -> pd.DataFrame:
@@ -58,10 +62,7 @@ def best_of_equal_budgets(table: pd.DataFrame, *, among: str, within: str) -> pd
     pandas.DataFrame
         A row for each pair of values, with ``n_trials``, the number of trials that it is the best of.
     """
-    if table.empty:
-        return table
-    made_by = table.groupby([within, "trial"])[among].transform("nunique")
-    table = table[made_by == table[among].nunique()]
+    table = common_trials(table, among=among, within=within)
     table = table[np.isfinite(table["mae_validation_meV"].astype(float))]
     if table.empty:
         return table
@@ -239,16 +240,16 @@ class Evidence:
     def trials(self) -> pd.DataFrame:
         """The best trial of each model by validation error, among the trials that all models have: equal budgets.
 
-        ``n_trials`` says how many these are.
+        ``n_trials`` says how many these are; sizes with fewer than :data:`ENOUGH_TRIALS` are left out.
         """
-        return best_of_equal_budgets(self._all_trials, among="model", within="n_train")
+        best = best_of_equal_budgets(self._all_trials, among="model", within="n_train")
+        return best[best["n_trials"] >= ENOUGH_TRIALS] if len(best) else best
 
-    def not_told_apart(self, best: pd.Series) -> pd.DataFrame:
-        """The trials of a best trial's model and size whose validation error is within one standard error of its."""
-        table = self._all_trials
-        table = table[(table["model"] == best["model"]) & (table["n_train"] == best["n_train"])]
-        bound = best["mae_validation_meV"] + hyperparameters.standard_error(best.to_frame().T).iloc[0]
-        return table[table["mae_validation_meV"] <= bound]
+    def as_good_as(self, best: pd.Series) -> pd.DataFrame:
+        """The trials of a best trial's model and size within one standard error of it; none where it has none."""
+        table = common_trials(self._all_trials)
+        good = as_good_as_best(table[table["n_train"] == best["n_train"]])
+        return good[best["model"]] if good else table.iloc[:0]
 
     @cached_property
     def network_trials(self) -> pd.DataFrame:

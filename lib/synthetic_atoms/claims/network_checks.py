@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from synthetic_atoms.categories import CATEGORIES
-from synthetic_atoms.claims.evidence import Evidence
+from synthetic_atoms.claims.evidence import ENOUGH_TRIALS, Evidence
 from synthetic_atoms.claims.ledger import NO_RECORD, Outcome, judged
 from synthetic_atoms.descriptors import features, power_spectrum
 from synthetic_atoms.experiments import fine_tuning_findings as findings
@@ -226,6 +227,14 @@ def supervision_matters(evidence: Evidence) -> Outcome:
     return judged(min(blind.values()) >= 2 * nn, min(blind.values()) > nn, text)
 
 
+def _budgets(best: pd.DataFrame) -> str:
+    """How many trials of each model the best ones are chosen from."""
+    at = best.groupby("n_train")["n_trials"].first()
+    if at.nunique() == 1:
+        return f"best of {at.iloc[0]} trials each"
+    return "best of " + listed(f"{trials} trials each at N = {n:,}" for n, trials in at.items())
+
+
 def learning_rate(evidence: Evidence) -> Outcome:
     if evidence.trials.empty:
         return NO_RECORD
@@ -233,12 +242,13 @@ def learning_rate(evidence: Evidence) -> Outcome:
     text = ", ".join(
         f"{row.learning_rate:.1e} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples()
     )
-    text += f"; best of {evidence.trials['n_trials'].min()} trials each"
+    text += f"; {_budgets(evidence.trials)}"
     alike = []
     for _, row in evidence.trials.iterrows():
-        rates = evidence.not_told_apart(row)["learning_rate"]
+        rates = evidence.as_good_as(row)["learning_rate"]
         if len(rates) > 1:
-            alike.append(f"{rates.min():.1e} to {rates.max():.1e} ({row['model']}, {len(rates)} trials)")
+            where = f"{row['model']}, N = {row['n_train']:,}, {len(rates)} trials"
+            alike.append(f"{rates.min():.1e} to {rates.max():.1e} ({where})")
     if alike:
         text += f"; within one standard error of the best are {listed(alike)}"
     return judged(bool((ratio <= np.log(2)).all()), bool((ratio <= np.log(4)).all()), text)
@@ -249,13 +259,13 @@ def high_dropout(evidence: Evidence) -> Outcome:
         return NO_RECORD
     dropout = evidence.trials["dropout"].astype(float)
     text = ", ".join(f"{row.dropout:.2f} ({row.model}, N = {row.n_train:,})" for row in evidence.trials.itertuples())
-    text += f"; best of {evidence.trials['n_trials'].min()} trials each"
+    text += f"; {_budgets(evidence.trials)}"
     return judged(bool((dropout >= 0.4).all()), bool((dropout >= 0.4).any()), text)
 
 
 def wide_networks(evidence: Evidence) -> Outcome:
     best = evidence.network_trials
-    if len(best) < 2 or best.index[-1] < 10_000 or best["n_trials"].min() < 10:
+    if len(best) < 2 or best.index[-1] < 10_000 or best["n_trials"].min() < ENOUGH_TRIALS:
         return NO_RECORD
     text = ", ".join(f"{row.depth:.0f} x {row.width:.0f} at N = {n:,}" for n, row in best.iterrows())
     text += f"; best of {best['n_trials'].min():.0f} trials each"

@@ -11,17 +11,22 @@ from scipy.stats import spearmanr
 from synthetic_atoms.experiments.hyperparameters import standard_error
 
 
-def of_all_models(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials whose points every model has finished at that size, so that no model has been given more than another.
+def common_trials(trials: pd.DataFrame, *, among: str = "model", within: str = "n_train") -> pd.DataFrame:
+    """The trials whose points all have finished, so that nothing has been given more of them than another.
 
     Parameters
     ----------
     trials
-        ``n_train``, ``trial`` (the number of the point in the sequence) and ``mae_validation_meV``, NaN where a trial
-        is missing and infinite where it diverged.
+        ``model``, ``n_train``, ``trial`` (the number of the point in the sequence) and ``mae_validation_meV``, NaN
+        where a trial is missing and infinite where it diverged.
+    among
+        The column whose values share a budget: by default, a point counts where every model has finished it.
+    within
+        The column within whose values points are counted.
     """
-    finished = trials["mae_validation_meV"].notna()
-    return trials[finished.groupby([trials["n_train"], trials["trial"]]).transform("all").astype(bool)]
+    finished = trials[trials["mae_validation_meV"].notna()]
+    made_by = finished.groupby([within, "trial"])[among].transform("nunique")
+    return finished[made_by == trials[among].nunique()]
 
 
 def rank_correlations(trials: pd.DataFrame, settings: Iterable[str]) -> pd.DataFrame:
@@ -37,8 +42,8 @@ def rank_correlations(trials: pd.DataFrame, settings: Iterable[str]) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        ``n_train``, ``model``, ``trials`` (their number) and the settings, NaN for fewer than three trials or a setting
-        that does not vary.
+        ``n_train``, ``model``, ``trials`` (their number), the settings, NaN for fewer than three trials or a setting
+        that does not vary, and ``chance``: 95 % of such correlations would lie within plus or minus this by chance.
     """
     settings = list(settings)
     rows = []
@@ -47,8 +52,9 @@ def rank_correlations(trials: pd.DataFrame, settings: Iterable[str]) -> pd.DataF
         for name in settings:
             enough = len(part) > 2 and part[name].nunique() > 1
             row[name] = float(spearmanr(part[name], part["mae_validation_meV"]).statistic) if enough else np.nan
+        row["chance"] = 1.96 / np.sqrt(len(part) - 1) if len(part) > 2 else np.nan
         rows.append(row)
-    return pd.DataFrame(rows, columns=["n_train", "model", "trials", *settings])
+    return pd.DataFrame(rows, columns=["n_train", "model", "trials", *settings, "chance"])
 
 
 def as_good_as_best(trials: pd.DataFrame) -> dict[str, pd.DataFrame] | None:

@@ -30,7 +30,7 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
     """
     finite = records[np.isfinite(records["mae_validation_meV"].astype(float))]
     lowest, highest = finite["mae_validation_meV"].min(), finite["mae_validation_meV"].max()
-    error_ticks = [tick for tick in (10, 20, 50, 100, 200, 400, 1000) if 0.9 * lowest <= tick <= 1.1 * highest]
+    error_ticks = _error_ticks(float(lowest), float(highest))
     with style():
         rows = -(-len(columns) // 3)
         figure = new_figure(1.9 * rows + 0.5)
@@ -51,7 +51,7 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
                 axes.plot(x, y, zorder=5, markeredgecolor="white", markeredgewidth=0.8, **(look | {"markersize": 8}))
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.set_yticks(error_ticks, [str(tick) for tick in error_ticks])
+            axes.set_yticks(error_ticks, [f"{tick:g}" for tick in error_ticks])
             if column not in linear:
                 axes.set_xscale("log")
                 axes.xaxis.set_minor_formatter(NullFormatter())
@@ -81,6 +81,14 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
         return figure
+
+
+def _error_ticks(low: float, high: float) -> list[float]:
+    """Those of 1, 2, 5, 10 ... about between two errors; where that is one or none, the two errors."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
+    ticks = [tick for tick in ticks if 0.9 * low <= tick <= 1.1 * high]
+    return ticks if len(ticks) > 1 else sorted({float(f"{value:.2g}") for value in (low, high)})
 
 
 def _plain_ticks(low: float, high: float) -> list[float]:

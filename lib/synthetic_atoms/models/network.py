@@ -108,7 +108,7 @@ class Scaler:
             If the rows are not finite numbers, or have another number of features.
         """
         stop = len(x) if stop is None else stop
-        mean, scale = torch.from_numpy(self.mean), torch.from_numpy(self.scale)
+        mean, scale = torch.tensor(self.mean), torch.tensor(self.scale)
         out = torch.empty((stop - start, len(mean)), dtype=torch.float32, device=device)
         # One block for all: fresh memory would cost more than the arithmetic. It goes in by NumPy, which may read
         # memory that torch may not write; torch has all threads for the rest.
