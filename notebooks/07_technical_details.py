@@ -143,10 +143,12 @@ for n in searched:
     )
 ranks = rank_correlations(done, columns)
 display.show_table(
-    ranks.rename(columns={"n_train": "N", "chance": "by chance (±)", **columns}),
+    ranks[["n_train", "model", "trials", "chance", *columns]].rename(
+        columns={"n_train": "N", "chance": "by chance (±)", **columns}
+    ),
     name="what-mattered",
     caption="Rank correlation of each setting with the validation error: negative where more is better. By chance "
-    "alone 95 % of such values would lie within plus or minus the last column.",
+    "alone 95 % of such values would lie within plus or minus the fourth column.",
     formats={
         "N": "{:,.0f}", "trials": "{:.0f}", "by chance (±)": "{:.2f}", **dict.fromkeys(columns.values(), "{:+.2f}"),
     },
@@ -297,7 +299,9 @@ display.glue("seen_selection", seen_selection)
 display.glue("seen_dropout", seen_dropout)
 
 # %% [markdown]
-# {glue:text}`seen_search` {glue:text}`seen_selection` {glue:text}`seen_dropout`
+# {glue:text}`seen_search`
+#
+# {glue:text}`seen_selection` {glue:text}`seen_dropout`
 #
 # The [learning curves](03_learning_curves.ipynb) use settings that vary smoothly with N. They were set by hand and are
 # not taken from this search, because it covers few sizes. {glue:text}`own_settings` For other N, the function

@@ -43,7 +43,12 @@ def test_each_finished_trial_has_a_point_and_the_best_of_each_model_is_filled(re
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(52, 420, [50, 100, 200]), (21, 1500, [20, 50, 100, 200, 500, 1000]), (61, 84, [61, 84]), (3.14, 3.14, [3.1])],
+    [
+        (52, 420, [50, 100, 200, 300]),
+        (31, 1200, [30, 50, 100, 200, 300, 500, 1000]),
+        (61, 84, [61, 84]),
+        (3.14, 3.14, [3.1]),
+    ],
 )
 def test_errors_have_labels_however_narrow_their_range(records, low, high, ticks):
     records["mae_validation_meV"] = np.geomspace(low, high, len(records))

@@ -84,9 +84,9 @@ def trials(records: pd.DataFrame, columns: Mapping[str, str], linear: tuple[str,
 
 
 def _error_ticks(low: float, high: float) -> list[float]:
-    """Those of 1, 2, 5, 10 ... about between two errors; where that is one or none, the two errors."""
+    """Those of 1, 2, 3, 5, 10 ... about between two errors; where that is one or none, the two errors."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
+    ticks = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 3, 5)]
     ticks = [tick for tick in ticks if 0.9 * low <= tick <= 1.1 * high]
     return ticks if len(ticks) > 1 else sorted({float(f"{value:.2g}") for value in (low, high)})
 
