@@ -467,27 +467,24 @@ def against(first, second):
     return short, long
 
 
+def by_size(fits, first, second):
+    """Two models of this page compared at each size in the folds that both have there, one row for each size."""
+    if not {first, second} <= set(p.models):
+        return []
+    pairs = (findings.compare(part, first, second) for _, part in fits.groupby("n_train"))
+    return [row for pair in pairs for row in pair.itertuples()]
+
+
 def in_few_folds(fits, first, second):
     """Each size's ratio of two models' errors in the folds that both have there, in words; these may be few."""
-    if not {first, second} <= set(p.models):
-        return ""
-    pairs = [findings.compare(part, first, second) for _, part in fits.groupby("n_train")]
     theirs = paper.pivot(index="n_train", columns="model", values="mae_test_meV")
     theirs = (theirs[first] / theirs[second]).dropna()
     return listed(
         f"{row.ratio:.2f} times {second}'s at N = {row.n_train:,} ("
         + ("one fold" if row.folds == 1 else f"less in {row.ahead} of {row.folds} folds")
         + (f"; published: {theirs[row.n_train]:.2f})" if row.n_train in theirs else ")")
-        for pair in pairs
-        for row in pair.itertuples()
+        for row in by_size(fits, first, second)
     )
-
-
-def sizes_in_common(fits, first, second):
-    """The sizes at which two models of this page share a fold."""
-    if not {first, second} <= set(p.models):
-        return []
-    return [int(n) for n, part in fits.groupby("n_train") if len(findings.compare(part, first, second))]
 
 
 def with_more(first, second):
@@ -500,7 +497,7 @@ def ended_early():
     """A sentence about each size of a comparison at which the limit of epochs ended trainings."""
     sentences = []
     many = every_fit[every_fit["n_train"] > MANY].dropna(subset=["mae_test_meV"])
-    compared = {n for pair in (("NN", "GPR"), ("DKL", "NN")) for n in sizes_in_common(many, *pair)}
+    compared = {n for pair in (("NN", "GPR"), ("DKL", "NN")) for n in (row.n_train for row in by_size(many, *pair))}
     for n, fits in many[many["n_train"].isin(compared)].groupby("n_train"):
         limits = {model: most_epochs(model, int(n)) for model in NETWORKS if model in set(fits["model"])}
         ended = [
@@ -518,7 +515,7 @@ def ended_early():
 
 def other_rates():
     """A sentence about the larger sizes at which both networks are compared and trained at other learning rates."""
-    both = sizes_in_common(whole_records[whole_records["n_train"] > largest], *NETWORKS)
+    both = [row.n_train for row in by_size(whole_records[whole_records["n_train"] > largest], *NETWORKS)]
     rates = {n: {model: DEFAULTS[model](n)["learning_rate"] for model in NETWORKS} for n in both}
     differ = listed(
         f"N = {n:,} ({listed(f'{rate:g} for {model}' for model, rate in at.items())})"

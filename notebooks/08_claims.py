@@ -115,8 +115,8 @@ REASONS = {
     "sp2-sp3-alike": "The quantum-mechanical method favours sp³, and the structures come from empirical potentials.",
     "dkl-slow": "The archived time of the network is too short to be that of a computation; measured here, "
     "most of both models' cost is that of the same layers.",
-    "learning-rate": "At N = 10,000 each trial is a single fit, and trials with very different rates have nearly the "
-    "same error.",
+    "learning-rate": "With more environments each trial of the search is a single fit, so that chance takes part in "
+    "which of the good ones is best.",
     "wide-networks": "The search here has no trials at N = 10⁵.",
     "high-dropout": "The search here is small, and the largest training sets are not in it.",
     "pretrained-close": "The teacher here was fitted to these energies with a smaller error than the paper's.",

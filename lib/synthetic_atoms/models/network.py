@@ -110,8 +110,8 @@ class Scaler:
         stop = len(x) if stop is None else stop
         mean, scale = torch.tensor(self.mean), torch.tensor(self.scale)
         out = torch.empty((stop - start, len(mean)), dtype=torch.float32, device=device)
-        # One block for all: fresh memory would cost more than the arithmetic. It goes in by NumPy, which may read
-        # memory that torch may not write; torch has all threads for the rest.
+        # One block of memory for all. Rows go in by NumPy, because torch warns of memory that may not be written; torch
+        # has all threads for the rest.
         work = torch.empty((min(IN_CACHE, len(out)), len(mean)), dtype=torch.float64)
         for first in range(start, stop, IN_CACHE):
             last = min(first + IN_CACHE, stop)
